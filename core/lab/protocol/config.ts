@@ -1,0 +1,79 @@
+/**
+ * What a machine is made of, as a document: sizes, guest, policy, hazards, TLB. Validated at every border
+ * (command line, IPC, saved machines). One schema each; the TypeScript types come from the schemas.
+ */
+import * as v from "valibot";
+
+export const MIB = 1 << 20;
+
+/** A whole number in a range, refused in words. */
+export const whole = (least: number, most: number, what: string) =>
+  v.pipe(
+    v.number(`${what} must be a number`),
+    v.integer(`${what} must be a whole number`),
+    v.minValue(least, `${what} must be at least ${least}`),
+    v.maxValue(most, `${what} must be at most ${most}`),
+  );
+
+export const u32 = (what: string) => whole(0, 0xffff_ffff, what);
+
+/** Guest sources that the lab can start. `image` bytes come with the command that opens them. */
+export const ImageKind = v.picklist(
+  ["auto", "flat", "elf", "multiboot"],
+  "image kind must be auto, flat, elf or multiboot",
+);
+export type ImageKind = v.InferOutput<typeof ImageKind>;
+
+export const HazardSetting = v.picklist(["guarded", "as-it-was"], "a hazard is guarded or as-it-was");
+export type HazardSetting = v.InferOutput<typeof HazardSetting>;
+
+export const TlbKind = v.picklist(["vmx", "svm"], "tlb must be vmx or svm");
+export type TlbKind = v.InferOutput<typeof TlbKind>;
+
+export const AuditMode = v.picklist(["every", "end", "off"], "audit must be every, end or off");
+export type AuditMode = v.InferOutput<typeof AuditMode>;
+
+/** What a finding does: mark it and go on, or stop the machine. */
+export const FindingMode = v.picklist(["mark", "stop"], "findings are marked (mark) or stopped at (stop)");
+export type FindingMode = v.InferOutput<typeof FindingMode>;
+
+export const MachineConfig = v.strictObject({
+  /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
+  memory: v.pipe(
+    whole(4 * MIB, 2032 * MIB, "memory"),
+    v.multipleOf(4096, "memory must be a multiple of 4096"),
+  ),
+  /** Bytes of memory from guest-physical 4 GiB; 0 for none. Both together at most 2032 MiB. */
+  memoryHigh: v.pipe(
+    whole(0, 2032 * MIB, "memoryHigh"),
+    v.multipleOf(4096, "memoryHigh must be a multiple of 4096"),
+  ),
+  /** A policy's id: none, P, B, C, D (the list is in `Description.policies`). */
+  policy: v.string("policy must be a name"),
+  tlb: TlbKind,
+  /** Hazards that differ from `guarded`. */
+  hazards: v.record(v.string(), HazardSetting),
+  audit: AuditMode,
+  findings: FindingMode,
+  /** An instruction the manual defines and we do not have: stop the machine, or deliver #UD to the guest. */
+  unimplemented: v.picklist(["stop", "ud"], "unimplemented must be stop or ud"),
+});
+export type MachineConfig = v.InferOutput<typeof MachineConfig>;
+
+export const DEFAULT_CONFIG: MachineConfig = {
+  memory: 64 * MIB,
+  memoryHigh: 0,
+  policy: "B",
+  tlb: "vmx",
+  hazards: {},
+  audit: "end",
+  findings: "mark",
+  unimplemented: "stop",
+};
+
+/** What the lab can offer: lists for menus, the command line and help. Pure data. */
+export interface Description {
+  readonly guests: readonly { id: string; title: string; help: string; memory: number; memoryHigh: number }[];
+  readonly policies: readonly { id: string; title: string; era: string; source: string; help: string }[];
+  readonly hazards: readonly { id: string; title: string; source: string; help: string }[];
+}

@@ -1,0 +1,8 @@
+/**
+ * The one thing a client imports: messages, commands, views, configuration, and the pure tables (event kinds).
+ */
+export * from "../../trace/events.ts";
+export * from "./commands.ts";
+export * from "./config.ts";
+export * from "./messages.ts";
+export * from "./views.ts";

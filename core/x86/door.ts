@@ -1,0 +1,190 @@
+/**
+ * The narrow door between the processor and whoever runs it: why it came back, and what may be asked of it.
+ * `core/kvm` and `core/machine` know the processor through these types alone; the processor knows nothing of them.
+ *
+ * 32-bit quantities are signed integers (`x | 0`) on hot paths; whoever shows one writes `x >>> 0`.
+ */
+import type { Trace } from "../trace/trace.ts";
+
+/** Exit reasons; names in `EXIT_NAMES` of core/trace/events.ts, same order. Bit 1 << reason of `intercepts` arms each. */
+export const EXIT_NONE = 0;
+/** Any guest #PF, of an access or of an event delivery: `gva`, `error`. CR2 is not written, nothing has changed. */
+export const EXIT_PF = 1;
+/** MOV to CRn: `cr`, `value`. */
+export const EXIT_CR_WRITE = 2;
+/** MOV from CRn: `cr`. */
+export const EXIT_CR_READ = 3;
+export const EXIT_CLTS = 4;
+/** LMSW: `value` = the 16-bit source. */
+export const EXIT_LMSW = 5;
+/** INVLPG: `gva`. */
+export const EXIT_INVLPG = 6;
+/** IN, OUT, INS, OUTS: `port`, `size`. */
+export const EXIT_IO = 7;
+export const EXIT_HLT = 8;
+export const EXIT_CPUID = 9;
+/** RDMSR / WRMSR: `msr`, for the write `value` (low) and `valueHigh`. */
+export const EXIT_RDMSR = 10;
+export const EXIT_WRMSR = 11;
+/** An external interrupt line was raised while the guest ran. */
+export const EXIT_EXTERNAL_INTERRUPT = 12;
+export const EXIT_TRIPLE_FAULT = 13;
+/** Something from outside changed the machine's state (input, edit, DMA, a policy or hazard switch). Raised by core/machine. */
+export const EXIT_OUTSIDE = 14;
+
+/** What the processor says when it comes back from `run` or `step`. */
+export const RUN_BUDGET = 0; // the budget is used up, exactly
+export const RUN_EXIT = 1; // see `exit`; EIP is at the instruction, nothing of it has happened
+export const RUN_HALTED = 2; // HLT retired (it was not intercepted); waits for an event
+export const RUN_SHUTDOWN = 3; // triple fault, not intercepted
+export const RUN_UNIMPLEMENTED = 4; // see `unimplemented`; EIP is at the instruction
+export const RUN_BREAK = 5; // `breakpoints` holds EIP; the instruction has not run
+export const RUN_RETIRED = 6; // `step` only: the one instruction (or REP iteration, or delivery) retired
+export const RUN_FAULTED = 7; // `step` only: it raised an exception, which was delivered (a unit of its own: nothing retired)
+
+/** Access kinds, as bits of a page-fault error code (SDM vol. 3, 4.7). */
+export const ACCESS_PRESENT = 1;
+export const ACCESS_WRITE = 2;
+export const ACCESS_USER = 4;
+export const ACCESS_RSVD = 8;
+export const ACCESS_FETCH = 16;
+
+/** How an event that was being delivered when the exit happened came about (SDM vol. 3, 24.9.3, IDT-vectoring type). */
+export const VECTORING_NONE = -1;
+export const VECTORING_EXTERNAL = 0;
+export const VECTORING_NMI = 2;
+export const VECTORING_HARDWARE_EXCEPTION = 3;
+export const VECTORING_SOFTWARE_INTERRUPT = 4;
+export const VECTORING_SOFTWARE_EXCEPTION = 6; // INT3, INTO
+
+/** The record of one exit; one object, overwritten by each exit. */
+export interface ExitInfo {
+  reason: number;
+  /** Linear address for EXIT_PF and EXIT_INVLPG. */
+  gva: number;
+  /** Page-fault error code for EXIT_PF. */
+  error: number;
+  cr: number;
+  value: number;
+  valueHigh: number;
+  msr: number;
+  port: number;
+  size: number;
+  /** EIP behind the instruction, for reasons that an instruction caused (`complete()` goes there). */
+  nextEip: number;
+  /** Event under delivery when EXIT_PF happened: VECTORING_NONE or a vectoring type. */
+  vectoringType: number;
+  vectoringVector: number;
+  /** Error code of the event under delivery, -1 when it has none. */
+  vectoringError: number;
+}
+
+/** The physical address space that the processor sees. */
+export interface PhysicalBus {
+  /** Host frame behind a physical frame number, or -1 where there is no memory (reads all ones, writes are dropped). */
+  frameOf(pfn: number): number;
+}
+
+/** The port space. Sizes are 1, 2 or 4 bytes; an unclaimed port reads all ones. */
+export interface IoBus {
+  in(port: number, size: number): number;
+  out(port: number, size: number, value: number): void;
+}
+
+/**
+ * Where the accesses of an instruction go while it is emulated (`step(STEP_EMULATE)`): the TLB answers nothing,
+ * every access of the instruction (operands, stack, descriptor tables, fetch) comes here.
+ * `access` is a set of ACCESS_WRITE | ACCESS_USER | ACCESS_FETCH. Sizes are 1, 2, 4 or 8; an access may cross a page.
+ * A fault is reported by calling `Processor.raisePageFault` and returning; the caller tests `Processor.faulted`.
+ */
+export interface EmulatorPort {
+  /** Checks that an access would be allowed, without doing it. False: a fault was raised. */
+  check(la: number, size: number, access: number): boolean;
+  /** Returns the low 32 bits; `high` holds the upper 32 of an 8-byte read. `access` may contain ACCESS_WRITE (read for a later write). */
+  read(la: number, size: number, access: number): number;
+  high: number;
+  write(la: number, size: number, low: number, high: number, access: number): void;
+}
+
+/** `step` modes, may be combined. */
+export const STEP_NORMAL = 0;
+/** Do what an intercepted instruction does, without exiting for it again. Page faults still exit. */
+export const STEP_NO_INTERCEPT = 1;
+/** Run the next unit (a pending delivery, or the instruction at EIP) with every access through `emulator`. */
+export const STEP_EMULATE = 2;
+
+/** Paging modes of the hardware unit. */
+export const PAGING_OFF = 0;
+export const PAGING_32 = 1;
+export const PAGING_PAE = 2;
+
+/** The processor's paging unit: its registers as silicon has them, and its TLB. */
+export interface PagingUnit {
+  /** PAGING_OFF, PAGING_32 or PAGING_PAE. */
+  readonly mode: number;
+  /** CR3 as the unit uses it (physical, on the processor's own bus). */
+  readonly cr3: number;
+  readonly wp: boolean;
+  readonly nxe: boolean;
+  readonly pse: boolean;
+  readonly pge: boolean;
+  /** PDPTE registers: four entries, low and high words. */
+  readonly pdptes: Uint32Array;
+  /**
+   * Loads the unit's registers; does not flush (`flush` does) and reads no memory. Under a hypervisor these are
+   * the hypervisor's values (PAE, WP=1, NXE=1, CR3 = root), bare they follow CR0, CR3, CR4 and EFER.
+   */
+  configure(mode: number, cr3: number, wp: boolean, nxe: boolean, pse: boolean, pge: boolean): void;
+  /** Loads the four PDPTE registers from the table that CR3 names. False: a present one has reserved bits (nothing loaded). */
+  loadPdptes(cr3: number): boolean;
+  /** Drops every entry, or every non-global one. `why` is a FLUSH_… of core/trace/events.ts. */
+  flush(why: number, keepGlobal: boolean): void;
+  /** Drops every translation of the page (4 KiB, or the whole large page) that holds `la`. */
+  invlpg(la: number): void;
+}
+
+/** What core/kvm and core/machine may ask of the processor. */
+export interface Processor {
+  readonly regs: Int32Array;
+  eip: number;
+  /** All of EFLAGS, lazily kept; reading computes it. */
+  eflags: number;
+  /** Guest-visible control registers. Assigning does nothing else: see `applyControls`. */
+  cr0: number;
+  cr2: number;
+  cr3: number;
+  cr4: number;
+  /** EFER low word (the high one is 0). */
+  efer: number;
+  readonly cpl: number;
+  /** Units retired since reset. */
+  retired: number;
+  readonly paging: PagingUnit;
+  readonly trace: Trace;
+  /** Bits 1 << EXIT_…: what comes back as an exit instead of happening. 0 on the bare machine. */
+  intercepts: number;
+  readonly exit: ExitInfo;
+  emulator: EmulatorPort | null;
+  /** True after an access that raised a fault or an exit; cleared by the run loop. */
+  readonly faulted: boolean;
+  /** Raises #PF for an emulated access: an exception to be delivered (never an exit). Error code as given. */
+  raisePageFault(la: number, error: number): void;
+  /**
+   * Makes an event pending for delivery before the next instruction (VM-entry injection). Replaces a pending one.
+   * For #PF the caller sets cr2 first. type: VECTORING_…; error -1 for none.
+   * A delivery that exits (EXIT_PF) leaves it pending, with `exit.vectoring…` telling it.
+   */
+  inject(vector: number, type: number, error: number): void;
+  /** The pending injected event's vector, or -1. */
+  readonly pendingVector: number;
+  /** Drops a pending injected event. */
+  cancelInjection(): void;
+  /** Retires the intercepted instruction: EIP = exit.nextEip, retired + 1, interrupt shadow and RF as after any instruction. */
+  complete(): void;
+  /** Runs until `budget` units retired, an exit, or another RUN_ reason but RETIRED and FAULTED. */
+  run(budget: number): number;
+  /** Runs one unit: a pending delivery, an instruction, or one REP iteration. */
+  step(mode: number): number;
+  /** External interrupt line; taken when IF=1 and no shadow. Exits instead with EXIT_EXTERNAL_INTERRUPT when that is armed. -1: none. */
+  interruptLine: number;
+}
