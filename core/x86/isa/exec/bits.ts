@@ -116,16 +116,12 @@ export function cmpxchg8(cpu: Cpu, insn: Insn): number {
 export function cmpxchg8b(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const at = ea(r, insn);
-  if (!cpu.check(insn.seg, at, 8, true)) return STOP;
-  const low = cpu.read32(insn.seg, at);
+  const low = cpu.rmwRead64(insn.seg, at);
   if (cpu.faulted) return STOP;
-  const high = cpu.read32(insn.seg, (at + 4) | 0);
-  if (cpu.faulted) return STOP;
+  const high = cpu.high;
   const equal = low === r[EAX] && high === r[EDX];
-  cpu.write32(insn.seg, at, equal ? r[EBX] : low);
-  if (cpu.faulted) return STOP;
-  cpu.write32(insn.seg, (at + 4) | 0, equal ? r[ECX] : high);
-  if (cpu.faulted) return STOP;
+  // One access of 8 bytes, which the emulator passes on as one (docs/kvm-shadow-mmu.md 7, step 3); a mismatch stores the old value back.
+  cpu.rmwWrite64(equal ? r[EBX] : low, equal ? r[ECX] : high);
   setStatusFlags(r, (getEflags(cpu) & ~0x40) | (equal ? 0x40 : 0));
   if (!equal) {
     r[EAX] = low;
