@@ -112,7 +112,7 @@ export function cmpxchg8(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-/** ZF alone changes. The quadword is written in both cases, as one access. */
+/** ZF alone changes. The quadword is written in both cases, as one access of 8 bytes, which an emulator passes on as one. */
 export function cmpxchg8b(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const low = cpu.rmwRead64(insn.seg, ea(r, insn));
