@@ -5,7 +5,7 @@ section .text
 section .data follows=.text align=16
 section .bss nobits follows=.data align=16
 %include "common/multiboot.inc"
-        multiboot_header 0, start
+        multiboot_header 0, start, section..bss.start
 section .text
 start:  cli
         hlt
