@@ -20,7 +20,8 @@ app.on("web-contents-created", (_event, contents) => closeContents(contents));
 
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
-  app.enableSandbox();
+  // The two contradict each other, and Electron then ends in a loop; root has no other way than --no-sandbox.
+  if (!app.commandLine.hasSwitch("no-sandbox")) app.enableSandbox();
   app.on("second-instance", () => {
     const window = BrowserWindow.getAllWindows()[0];
     if (window === undefined) return;
