@@ -44,8 +44,8 @@ class Settings {
 
   applyTheme(): void {
     const root = document.documentElement;
-    if (this.theme === "system") delete root.dataset["theme"];
-    else root.dataset["theme"] = this.theme;
+    if (this.theme === "system") delete root.dataset.theme;
+    else root.dataset.theme = this.theme;
   }
 
   setLayout(layout: LayoutId): void {

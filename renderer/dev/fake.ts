@@ -709,7 +709,10 @@ export function fakeBridge(): Bridge {
           views.set(message.view, message.request);
           dirty = true;
         } else if (message.type === "close") views.delete(message.view);
-        else acked = true;
+        else if (message.type === "hello") {
+          acked = true;
+          dirty = true;
+        } else acked = true;
       }, 1);
     },
     onMessage(listener) {

@@ -6,7 +6,15 @@ import { defineConfig } from "vite";
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [svelte()],
+  // The real host's worker has no place here.
+  plugins: [
+    {
+      name: "no-browser-host",
+      enforce: "pre",
+      load: (id) => (id.endsWith("renderer/browser/bridge.ts") ? "export const browserBridge = () => null;" : null),
+    },
+    svelte(),
+  ],
   base: "./",
   build: { outDir: "../../dist/dev", emptyOutDir: true, assetsInlineLimit: 0 },
 });

@@ -176,14 +176,21 @@ class Dock {
       const pane = PANES.find((other) => other.id === id);
       if (pane === undefined) continue;
       const along = direction === "left" || direction === "right" ? api.width : api.height;
-      const size = share === undefined ? {} : direction === "left" || direction === "right" ? { initialWidth: along * share } : { initialHeight: along * share };
+      const size =
+        share === undefined
+          ? {}
+          : direction === "left" || direction === "right"
+            ? { initialWidth: along * share }
+            : { initialHeight: along * share };
       api.addPanel({
         id,
         component: id,
         title: pane.title,
         inactive: direction === "within",
         ...size,
-        ...(beside === undefined ? {} : { position: { referencePanel: beside, direction: direction ?? "within" } }),
+        ...(beside === undefined
+          ? {}
+          : { position: { referencePanel: beside, direction: direction ?? "within" } }),
       });
     }
     api.getPanel(placements[0]!.pane)?.api.setActive();

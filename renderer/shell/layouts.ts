@@ -12,7 +12,9 @@ export interface Placement {
   readonly share?: number;
 }
 
-export const LAYOUTS: Readonly<Record<LayoutId, { readonly title: string; readonly help: string; readonly panes: readonly Placement[] }>> = {
+export const LAYOUTS: Readonly<
+  Record<LayoutId, { readonly title: string; readonly help: string; readonly panes: readonly Placement[] }>
+> = {
   learn: {
     title: "Learn",
     help: "The quadrant picture large; code, memory and events around it",
