@@ -11,7 +11,8 @@ export default defineConfig({
     {
       name: "no-browser-host",
       enforce: "pre",
-      load: (id) => (id.endsWith("renderer/browser/bridge.ts") ? "export const browserBridge = () => null;" : null),
+      load: (id) =>
+        id.endsWith("renderer/browser/bridge.ts") ? "export const browserBridge = () => null;" : null,
     },
     svelte(),
   ],
