@@ -41,7 +41,8 @@ class Navigation {
   address = $state.raw<PlaceOf<"address">>({ kind: "address", space: "gva", address: 0, length: 1 });
   table = $state.raw<PlaceOf<"table">>({ kind: "table", gfn: null, level: null, entry: null });
   page = $state.raw<PlaceOf<"page"> | null>(null);
-  walk = $state.raw<PlaceOf<"walk">>({ kind: "walk", gva: 0, access: "read", user: false });
+  /** Null: the fetch at EIP, wherever that is. */
+  walk = $state.raw<PlaceOf<"walk"> | null>(null);
   code = $state.raw<PlaceOf<"code">>({ kind: "code", address: null });
   hovered = $state.raw<Hovered | null>(null);
 

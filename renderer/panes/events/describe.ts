@@ -181,14 +181,14 @@ export function describe(event: TracedEvent): readonly Piece[] {
         piece(access(get("error")), "dim"),
         ...(get("write_pt")
           ? [piece("emulated: writes a table", "hot")]
-          : [piece("→", "dim"), piece(`gfn ${hex(get("gfn"), 5)}`, "guest")]),
+          : [piece("->", "dim"), piece(`gfn ${hex(get("gfn"), 5)}`, "guest")]),
       ];
     case "spte_set":
     case "spte_clear":
       return [
         piece(`${hex(get("page"))}[${get("index")}]`, "shadow"),
         piece(wide(event, "old"), "dim"),
-        piece("→", "dim"),
+        piece("->", "dim"),
         piece(nameOf(event) === "spte_set" ? wide(event, "new") : "0"),
         ...whyOf(event),
       ];
@@ -203,7 +203,7 @@ export function describe(event: TracedEvent): readonly Piece[] {
       return [
         piece(`CR${get("cr")}`),
         piece(hex(get("old")), "dim"),
-        piece("→", "dim"),
+        piece("->", "dim"),
         piece(hex(get("new"))),
       ];
     case "serial_out": {
