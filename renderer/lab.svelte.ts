@@ -101,6 +101,7 @@ export class Lab {
       bridge.onMessage((message) => this.#receive(message)),
       bridge.onHostCrash((reason) => this.#crashed(reason)),
     );
+    this.#post({ type: "hello" });
     this.#describe();
   }
 
@@ -157,6 +158,7 @@ export class Lab {
   async restart(): Promise<void> {
     await this.bridge.restartHost();
     this.crash = null;
+    this.#post({ type: "hello" });
     for (const view of this.#views.values())
       this.#post({ type: "view", view: view.id, request: view.request });
     this.#describe();

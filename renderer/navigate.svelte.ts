@@ -41,7 +41,8 @@ class Navigation {
   address = $state.raw<PlaceOf<"address">>({ kind: "address", space: "gva", address: 0, length: 1 });
   table = $state.raw<PlaceOf<"table">>({ kind: "table", gfn: null, level: null, entry: null });
   page = $state.raw<PlaceOf<"page"> | null>(null);
-  walk = $state.raw<PlaceOf<"walk">>({ kind: "walk", gva: 0, access: "read", user: false });
+  /** Null: the fetch at EIP, wherever that is. */
+  walk = $state.raw<PlaceOf<"walk"> | null>(null);
   code = $state.raw<PlaceOf<"code">>({ kind: "code", address: null });
   hovered = $state.raw<Hovered | null>(null);
 
@@ -59,20 +60,20 @@ class Navigation {
   }
 
   goTo(place: { space: Space; address: number; length?: number }): void {
-    this.#go({ kind: "address", space: place.space, address: place.address, length: place.length ?? 1 });
+    this.go({ kind: "address", space: place.space, address: place.address, length: place.length ?? 1 });
   }
   showTable(gfn: number | null, level: number | null = null, entry: number | null = null): void {
-    this.#go({ kind: "table", gfn, level, entry });
+    this.go({ kind: "table", gfn, level, entry });
   }
   showPage(hpa: number, index: number | null = null): void {
-    this.#go({ kind: "page", hpa, index });
+    this.go({ kind: "page", hpa, index });
   }
   showWalk(gva: number, access: Access = "read", user = false): void {
-    this.#go({ kind: "walk", gva: gva >>> 0, access, user });
+    this.go({ kind: "walk", gva: gva >>> 0, access, user });
   }
   /** null: back to following EIP. */
   showCode(address: number | null): void {
-    this.#go({ kind: "code", address });
+    this.go({ kind: "code", address });
   }
 
   back(): void {
@@ -82,7 +83,7 @@ class Navigation {
     if (this.canGoForward) this.#visit(this.#at + 1);
   }
 
-  #go(place: Place): void {
+  go(place: Place): void {
     this.#history = [...this.#history.slice(0, this.#at + 1), place].slice(-MOST_HISTORY);
     this.#visit(this.#history.length - 1);
   }
