@@ -1,0 +1,141 @@
+/**
+ * npm run bench: the loops of test/bench on Quadrant and on v86, the same bytes on both sides, in one run.
+ * These machines are noisy, so the configurations take turns within each round, and what is printed are ratios of
+ * times, the median over the rounds. Needs the BIOS images of Debian's package seabios for v86.
+ *
+ *   node build/bench.mjs [--rounds N] [--loop NAME]
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { build } from "vite";
+import { inRoot } from "./lib/repository.mjs";
+
+const { values: options } = parseArgs({
+  options: { rounds: { type: "string", default: "5" }, loop: { type: "string" } },
+});
+const ROUNDS = Number(options.rounds);
+
+/** Loops of loops.asm: number, iterations of a round, instructions an iteration. */
+const LOOPS = [
+  { name: "arithmetic", loop: 0, iterations: 2_000_000, instructions: 10 },
+  { name: "load-store", loop: 1, iterations: 40_000, instructions: 64 * 6 + 3 },
+  { name: "cr3-reload", loop: 2, iterations: 10_000, instructions: 64 * 6 + 4 },
+  { name: "pte-write", loop: 3, iterations: 60_000, instructions: 6 },
+  { name: "call-return", loop: 4, iterations: 1_000_000, instructions: 9 },
+];
+/** What an exit, a trapped write and a refill cost: Quadrant alone, under B. */
+const COSTS = [
+  { name: "cpuid", loop: 5, iterations: 100_000 },
+  { name: "pte-write", loop: 3, iterations: 60_000 },
+  { name: "two-pte-writes", loop: 6, iterations: 60_000 },
+  { name: "invlpg-touch", loop: 7, iterations: 200_000 },
+];
+
+const out = inRoot(".cache", "bench");
+mkdirSync(out, { recursive: true });
+await build({
+  configFile: false,
+  root: inRoot("."),
+  logLevel: "warn",
+  publicDir: false,
+  ssr: { noExternal: true, target: "node" },
+  build: {
+    ssr: inRoot("test/bench/quadrant.ts"),
+    outDir: out,
+    emptyOutDir: true,
+    target: "node20.18",
+    minify: false,
+    rolldownOptions: {
+      external: [/^node:/],
+      output: { format: "es", entryFileNames: "quadrant.mjs", codeSplitting: false },
+    },
+  },
+});
+
+const node = (...args) =>
+  execFileSync(process.execPath, args, {
+    encoding: "utf8",
+    timeout: 300_000,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+const quadrant = (policy, trace) => (loop) =>
+  JSON.parse(
+    node(
+      `${out}/quadrant.mjs`,
+      `${loop.loop}`,
+      `${loop.iterations}`,
+      policy,
+      trace,
+      inRoot("test/bench/loops.bin"),
+    ),
+  );
+const v86 = (jit) => (loop) => ({
+  ms: Number(node(inRoot("test/bench/peer.mjs"), `${loop.loop}`, `${loop.iterations}`, jit)),
+});
+
+const SIDES = { none: quadrant("none", "off"), B: quadrant("B", "off"), "B, trace on": quadrant("B", "on") };
+const havePeer = existsSync("/usr/share/seabios/bios.bin");
+if (havePeer) {
+  SIDES["v86 without JIT"] = v86("nojit");
+  SIDES["v86 with JIT"] = v86("jit");
+} else {
+  console.log("v86 is left out: it wants a BIOS image (Debian: apt install seabios)");
+}
+
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+const pad = (text, width) => String(text).padStart(width);
+
+console.log(
+  `${ROUNDS} rounds, ${cpus().length} x ${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}`,
+);
+console.log(
+  "Million guest instructions a second (median), and Quadrant's speed as a multiple of v86's (median of the rounds' ratios).\n",
+);
+const names = Object.keys(SIDES);
+for (const loop of LOOPS.filter((l) => options.loop === undefined || l.name === options.loop)) {
+  const times = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of names) times[name].push(SIDES[name](loop).ms);
+  }
+  console.log(loop.name);
+  for (const name of names) {
+    const all = times[name];
+    const mips = (loop.iterations * loop.instructions) / median(all) / 1000;
+    const spread = Math.max(...all) / Math.min(...all);
+    let line = `  ${name.padEnd(16)} ${pad(mips.toFixed(1), 8)} MIPS   spread ${spread.toFixed(2)}`;
+    if (havePeer && !name.startsWith("v86")) {
+      for (const peer of ["v86 without JIT", "v86 with JIT"]) {
+        const ratio = median(all.map((ms, i) => times[peer][i] / ms));
+        line += `   ${ratio.toFixed(2)} x ${peer}`;
+      }
+    }
+    console.log(line);
+  }
+}
+
+if (options.loop === undefined) {
+  console.log(
+    "\nCosts under B, trace off (median), in units of one load-store instruction of the same round:",
+  );
+  const rows = Object.fromEntries(COSTS.map((c) => [c.name, []]));
+  const unit = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const base = quadrant("B", "off")(LOOPS[1]);
+    unit.push(base.ms / base.units);
+    for (const cost of COSTS) {
+      const run = quadrant("B", "off")(cost);
+      rows[cost.name].push({ per: run.ms / cost.iterations, counters: run.counters });
+    }
+  }
+  const ns = (values) =>
+    `${(median(values) * 1e6).toFixed(0)} ns, ${median(values.map((v, i) => v / unit[i])).toFixed(0)} instructions`;
+  const per = (name) => rows[name].map((r) => r.per);
+  console.log(`  an exit (CPUID)                              ${ns(per("cpuid"))}`);
+  console.log(
+    `  a trapped write of an entry                  ${ns(per("two-pte-writes").map((v, i) => v - per("pte-write")[i]))}`,
+  );
+  console.log(`  a trapped write, INVLPG, a refill by a touch ${ns(per("pte-write"))}`);
+  console.log(`  INVLPG and a touch without a refill          ${ns(per("invlpg-touch"))}`);
+}
