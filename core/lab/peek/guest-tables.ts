@@ -39,7 +39,7 @@ export class GuestTables {
     const { memory, slots } = where;
     for (const gfn of this.directories) {
       const hfn = slots.hfnOf(gfn);
-      if (hfn >= 0 && memory.version[hfn]! >= this.seen) return true;
+      if (hfn >= 0 && memory.version[hfn]! > this.seen) return true;
     }
     return false;
   }
