@@ -2,8 +2,8 @@
  * The guest's address space as a list: its tables and the large pages between them, by address.
  */
 import type { LabContext } from "../context.ts";
-import type { GuestTable } from "../peek/guest-tables.ts";
-import { peek32, PTE_P, PTE_PS, tableOf } from "../peek/guest-walk.ts";
+import type { GuestTable } from "../../machine/peek/guest-tables.ts";
+import { peek32, PTE_P, PTE_PS, tableOf } from "../../machine/peek/guest-walk.ts";
 import type { AddressSpaceView } from "../protocol/index.ts";
 import type { View } from "./view.ts";
 

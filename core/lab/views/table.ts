@@ -4,7 +4,7 @@
  */
 import { EV_EXIT, EV_PTE_WRITE, EV_PTE_WRITE_PAGE } from "../../trace/events.ts";
 import type { LabContext } from "../context.ts";
-import type { GuestTable } from "../peek/guest-tables.ts";
+import type { GuestTable } from "../../machine/peek/guest-tables.ts";
 import type { LastWrite, ShadowPageInfo, TableView, ViewRequest } from "../protocol/index.ts";
 import { SPTES, SpteWatch } from "./shadow-pages.ts";
 import type { View } from "./view.ts";

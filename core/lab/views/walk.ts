@@ -2,8 +2,8 @@
  * The walk view: one access translated three ways (the guest's tables, the shadow, the TLB), with the bit that decides.
  */
 import type { LabContext } from "../context.ts";
-import { type Access, walkGuest } from "../peek/guest-walk.ts";
-import { walkShadow } from "../peek/shadow-walk.ts";
+import { type Access, walkGuest } from "../../machine/peek/guest-walk.ts";
+import { walkShadow } from "../../machine/peek/shadow-walk.ts";
 import type { ViewRequest, WalkStep, WalkView } from "../protocol/index.ts";
 import { comparing, type View } from "./view.ts";
 
