@@ -92,6 +92,7 @@ export const SYMBOLS: readonly (readonly [name: string, address: number])[] = [
   ["wrong", 0x1009a8],
   ["names", 0x1009ac],
   ["idt", 0x100b00],
+  ["image_end", 0x100b00],
   ["names_end", 0x100b00],
   ["bss_end", 0x101c00],
   ["stack_top", 0x101c00],

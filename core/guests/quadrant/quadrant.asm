@@ -25,14 +25,12 @@
         org     0x100000
         bits    32
 
-%macro sections 0
 section .text
 section .data follows=.text align=16
 section .bss nobits follows=.data align=16
-%endmacro
-        sections
+
 %include "common/multiboot.inc"
-        multiboot_header 0, start
+        multiboot_header 0, start, image_end
 
 PAGE_DIRECTORY  equ 0x0001000
 LOW_TABLE       equ 0x0002000
