@@ -87,7 +87,8 @@ export function ownRuntime(seconds) {
   const runtime = done.code === 0 ? describeRuntime(folder) : null;
   if (runtime !== null) return { runtime, problem: null };
   const late = done.error !== undefined && "code" in done.error && done.error.code === "ETIMEDOUT";
-  const said = /\b(E[A-Z]{4,})\b/.exec(done.stderr)?.[1] ?? /Error: (.+)/.exec(done.stderr)?.[1] ?? "it failed";
+  const said =
+    /\b(E[A-Z]{4,})\b/.exec(done.stderr)?.[1] ?? /Error: (.+)/.exec(done.stderr)?.[1] ?? "it failed";
   const why = late ? `it took longer than ${seconds} s` : said;
   return { runtime: null, problem: `Electron's own download did not come (${why}).` };
 }
