@@ -22,6 +22,9 @@ const restart: Exec = () => RESTART;
 const STALE_ROW: Row = {
   opcode: -1,
   ext: -1,
+  rm: -1,
+  form: "any",
+  prefix: -1,
   name: "(stale)",
   operands: "",
   lock: false,

@@ -19,6 +19,8 @@ export const ClientMessage = v.variant(
     v.strictObject({ type: v.literal("view"), view: id("view"), request: ViewRequest }),
     v.strictObject({ type: v.literal("close"), view: id("view") }),
     v.strictObject({ type: v.literal("ack"), seq: id("seq") }),
+    /** A client begins (a window was loaded, or loaded again): views are closed, pushes begin anew, the status comes first. */
+    v.strictObject({ type: v.literal("hello") }),
   ],
   (issue) => `unknown message type ${issue.received}`,
 );

@@ -14,23 +14,24 @@ import * as S from "../exec/system.ts";
 import { always, byBoth, byForm, bySize, type Row, row } from "../row.ts";
 
 const ALU = ["add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"];
+/** Condition suffixes by number; each has synonyms in the manual (nb = ae = nc, z = e …). */
 export const CONDITIONS = [
   "o",
   "no",
   "b",
-  "nb",
-  "z",
-  "nz",
+  "ae",
+  "e",
+  "ne",
   "be",
-  "nbe",
+  "a",
   "s",
   "ns",
   "p",
   "np",
   "l",
-  "nl",
+  "ge",
   "le",
-  "nle",
+  "g",
 ];
 const JCC = [
   B.jo32,
@@ -145,10 +146,10 @@ export const ONE_BYTE: readonly Row[] = [
   row(0x69, "imul", "Gv,Ev,Iz", always(X.imulImm)),
   row(0x6a, "push", "sIb", bySize(K.push32I, K.push16I)),
   row(0x6b, "imul", "Gv,Ev,sIb", always(X.imulImm)),
-  row(0x6c, "insb", "Yb,DX", always(T.ins), REP),
-  row(0x6d, "insw/insd", "Yv,DX", always(T.ins), REP),
-  row(0x6e, "outsb", "DX,Xb", always(T.outs), REP),
-  row(0x6f, "outsw/outsd", "DX,Xv", always(T.outs), REP),
+  row(0x6c, "insb", "Yb,DX", always(T.ins), { rep: true, ends: true }),
+  row(0x6d, "insw/insd", "Yv,DX", always(T.ins), { rep: true, ends: true }),
+  row(0x6e, "outsb", "DX,Xb", always(T.outs), { rep: true, ends: true }),
+  row(0x6f, "outsw/outsd", "DX,Xv", always(T.outs), { rep: true, ends: true }),
   ...sixteen.map((n) => row(0x70 + n, `j${CONDITIONS[n]}`, "Jb", bindJcc(n), ENDS)),
   ...eight.flatMap(immediate),
   row(0x84, "test", "Eb,Gb", byForm(A.test8Rr, A.test8Mr)),

@@ -1,0 +1,60 @@
+/**
+ * The port space of the PC: which device answers which of the 65536 I/O ports.
+ * A port nobody claims reads all ones and swallows writes, as an idle ISA bus does.
+ */
+import type { IoBus } from "../x86/door.ts";
+
+/** A device with byte-wide registers. `offset` counts from the first port it claimed. */
+export interface PortDevice {
+  /** Reads one byte, 0 … 255. Reading may have side effects. */
+  readPort(offset: number): number;
+  /** Writes one byte, 0 … 255. */
+  writePort(offset: number, value: number): void;
+}
+
+interface Claim {
+  readonly first: number;
+  readonly device: PortDevice;
+}
+
+export class PortBus implements IoBus {
+  /** 0: nobody; n: claims[n - 1]. */
+  private readonly owner = new Uint8Array(65536);
+  private readonly claims: Claim[] = [];
+
+  /** @throws RangeError when a port is already taken or outside 0 … 65535: a mistake in the composition. */
+  claim(first: number, count: number, device: PortDevice): void {
+    if (first < 0 || first + count > 65536) throw new RangeError("ports go from 0 to 65535");
+    for (let port = first; port < first + count; port++) {
+      if (this.owner[port] !== 0) throw new RangeError(`port ${port.toString(16)} is taken`);
+    }
+    this.claims.push({ first, device });
+    this.owner.fill(this.claims.length, first, first + count);
+  }
+
+  /** Reads 1, 2 or 4 bytes; wider reads are done byte by byte, lowest port first, as an 8-bit ISA device sees them. */
+  in(port: number, size: number): number {
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= this.readByte((port + i) & 0xffff) << (8 * i);
+    return value;
+  }
+
+  /** Writes 1, 2 or 4 bytes, lowest port first. */
+  out(port: number, size: number, value: number): void {
+    for (let i = 0; i < size; i++) this.writeByte((port + i) & 0xffff, (value >>> (8 * i)) & 0xff);
+  }
+
+  private readByte(port: number): number {
+    const owner = this.owner[port]!;
+    if (owner === 0) return 0xff;
+    const claim = this.claims[owner - 1]!;
+    return claim.device.readPort(port - claim.first) & 0xff;
+  }
+
+  private writeByte(port: number, value: number): void {
+    const owner = this.owner[port]!;
+    if (owner === 0) return;
+    const claim = this.claims[owner - 1]!;
+    claim.device.writePort(port - claim.first, value);
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * The loop that every host runs: slices of an instruction budget of about 4 ms, messages between them, and pushes of
+ * what changed, at most 60 a second and never before the one before was acknowledged.
+ * Clock, scheduling and port are handed in: in a Node worker, a Web Worker and a test the same code runs.
+ */
+import {
+  type ClientMessage,
+  type Command,
+  type HostMessage,
+  parseClientMessage,
+  type Status,
+  type ViewData,
+  type ViewRequest,
+} from "../lab/protocol/index.ts";
+import { transferables } from "./transfer.ts";
+
+/** What the host needs of a lab; `core/lab/lab.ts` is one. */
+export interface HostedLab {
+  /** True while the machine wants slices. */
+  readonly running: boolean;
+  /** Runs at most `budget` units; returns how many retired. Never throws. */
+  slice(budget: number): number;
+  /** Carries a command out. @throws with a sentence for the person who asked */
+  command(command: Command): unknown;
+  /** @throws with a sentence when the request cannot be answered */
+  openView(view: number, request: ViewRequest): void;
+  closeView(view: number): void;
+  closeAllViews(): void;
+  /** The status, when it changed since it was last collected (or `force`). */
+  collectStatus(force: boolean, mips: number): Status | null;
+  /** Data of the views that changed since they were last collected. Errors are reported, not thrown. */
+  collectViews(failed: (view: number, error: string) => void): { view: number; data: ViewData }[];
+}
+
+export interface HostPort {
+  /** Sends a message; `transfer` are buffers that nobody here uses again. */
+  post(message: HostMessage, transfer: ArrayBuffer[]): void;
+  /** Set by the host: called with every message that arrives. */
+  onmessage: ((data: unknown) => void) | null;
+}
+
+export interface HostTools {
+  readonly port: HostPort;
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /** Calls `run` after the messages that wait now were handed over (setImmediate, a message to oneself). */
+  soon(run: () => void): void;
+  /** Calls `run` after about `ms` milliseconds. */
+  after(ms: number, run: () => void): void;
+}
+
+export const SLICE_MS = 4;
+export const PUSH_MS = 1000 / 60;
+const MIPS_WINDOW_MS = 250;
+const BUDGET_FIRST = 20_000;
+const BUDGET_LEAST = 1;
+const BUDGET_MOST = 50_000_000;
+
+export class Host {
+  private budget = BUDGET_FIRST;
+  private ticking = false;
+  private seq = 0;
+  /** Sequence number of the push that was not acknowledged yet, or -1. */
+  private unacknowledged = -1;
+  private lastPush = Number.NEGATIVE_INFINITY;
+  private pushPlanned = false;
+  private statusWanted = true;
+  private mips = 0;
+  private windowStart = 0;
+  private windowUnits = 0;
+
+  constructor(
+    private readonly lab: HostedLab,
+    private readonly tools: HostTools,
+  ) {
+    tools.port.onmessage = (data) => this.receive(data);
+  }
+
+  /** Begins: the first status is pushed, and the machine gets slices if it runs. */
+  start(): void {
+    this.wake();
+    this.planPush();
+  }
+
+  private receive(data: unknown): void {
+    const parsed = parseClientMessage(data);
+    if (!parsed.ok) {
+      const id = commandId(data);
+      if (id === null) this.post({ type: "refused", error: parsed.error });
+      else this.post({ type: "reply", id, ok: false, error: parsed.error });
+      return;
+    }
+    this.handle(parsed.message);
+    this.wake();
+    this.planPush();
+  }
+
+  private handle(message: ClientMessage): void {
+    switch (message.type) {
+      case "command":
+        try {
+          const value = this.lab.command(message.command) ?? null;
+          this.post({ type: "reply", id: message.id, ok: true, value });
+        } catch (error) {
+          this.post({ type: "reply", id: message.id, ok: false, error: sentence(error) });
+        }
+        return;
+      case "view":
+        try {
+          this.lab.openView(message.view, message.request);
+        } catch (error) {
+          this.post({ type: "viewError", view: message.view, error: sentence(error) });
+        }
+        return;
+      case "close":
+        this.lab.closeView(message.view);
+        return;
+      case "ack":
+        // An old acknowledgement (of a push before a hello) says nothing about the one on its way.
+        if (message.seq === this.unacknowledged) this.unacknowledged = -1;
+        return;
+      case "hello":
+        this.lab.closeAllViews();
+        this.unacknowledged = -1;
+        this.statusWanted = true;
+        return;
+    }
+  }
+
+  /** Starts the chain of slices, unless it goes on already. */
+  private wake(): void {
+    if (this.ticking || !this.lab.running) return;
+    this.ticking = true;
+    this.windowStart = this.tools.now();
+    this.windowUnits = 0;
+    this.tools.soon(() => this.tick());
+  }
+
+  private tick(): void {
+    if (!this.lab.running) {
+      this.ticking = false;
+      this.mips = 0;
+      this.planPush();
+      return;
+    }
+    const before = this.tools.now();
+    const units = this.lab.slice(this.budget);
+    const now = this.tools.now();
+    this.adapt(now - before, units);
+    this.measure(now, units);
+    this.planPush();
+    this.tools.soon(() => this.tick());
+  }
+
+  /** Aims the next slice at SLICE_MS; halves at once when one took long, grows at most twofold. */
+  private adapt(ms: number, units: number): void {
+    if (units < this.budget && ms < SLICE_MS) return; // it stopped early: that says nothing about speed
+    const factor = ms <= 0 ? 2 : Math.min(2, Math.max(0.1, SLICE_MS / ms));
+    this.budget = Math.min(BUDGET_MOST, Math.max(BUDGET_LEAST, Math.floor(this.budget * factor)));
+  }
+
+  private measure(now: number, units: number): void {
+    this.windowUnits += units;
+    const span = now - this.windowStart;
+    if (span < MIPS_WINDOW_MS) return;
+    this.mips = this.windowUnits / span / 1000;
+    this.windowStart = now;
+    this.windowUnits = 0;
+  }
+
+  private planPush(): void {
+    if (this.unacknowledged >= 0) return;
+    const wait = this.lastPush + PUSH_MS - this.tools.now();
+    if (wait <= 0) {
+      this.push();
+      return;
+    }
+    if (this.ticking || this.pushPlanned) return; // the next tick asks again, or the timer does
+    this.pushPlanned = true;
+    this.tools.after(wait, () => {
+      this.pushPlanned = false;
+      this.planPush();
+    });
+  }
+
+  private push(): void {
+    const status = this.lab.collectStatus(this.statusWanted, this.lab.running ? this.mips : 0);
+    const views = this.lab.collectViews((view, error) => this.post({ type: "viewError", view, error }));
+    if (status === null && views.length === 0) return;
+    this.statusWanted = false;
+    this.lastPush = this.tools.now();
+    this.unacknowledged = this.seq;
+    this.post({ type: "push", seq: this.seq++, status, views });
+  }
+
+  private post(message: HostMessage): void {
+    this.tools.port.post(message, transferables(message));
+  }
+}
+
+/** The id of a command that was malformed otherwise, so that the client who waits for it gets its answer. */
+function commandId(data: unknown): number | null {
+  if (typeof data !== "object" || data === null) return null;
+  const { type, id } = data as { type?: unknown; id?: unknown };
+  return type === "command" && typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : null;
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,265 @@
+/**
+ * The words behind `quadrant` on the command line, turned into a request or refused in a sentence that says what
+ * would be right. Pure: reads no files and knows no guests.
+ */
+import { AuditMode, DEFAULT_CONFIG, ImageKind, TlbKind } from "../../core/lab/protocol/index.ts";
+
+export interface RunArguments {
+  readonly command: "run";
+  readonly image: string;
+  readonly kind: ImageKind;
+  /** Load address of a flat image; null: the image's own, or 0x100000. */
+  readonly address: number | null;
+  readonly policy: string;
+  /** "guarded" or "as-it-was" for all hazards, then single ones over it. */
+  readonly allHazards: HazardWord;
+  readonly hazards: Readonly<Record<string, HazardWord>>;
+  readonly tlb: TlbKind;
+  /** Bytes; null: what the guest asks for, or the default. */
+  readonly memory: number | null;
+  readonly memoryHigh: number | null;
+  readonly maxInstructions: number;
+  /** Files, "-" for standard output, null for not at all. */
+  readonly serial: string | null;
+  readonly json: string | null;
+  readonly memoryDump: string | null;
+  readonly audit: AuditMode;
+  readonly unimplemented: "stop" | "ud";
+}
+
+export type HazardWord = "guarded" | "as-it-was";
+
+export type Arguments =
+  | RunArguments
+  | { readonly command: "list" }
+  | { readonly command: "help" }
+  | { readonly command: "version" };
+
+export type Parsed =
+  | { readonly ok: true; readonly arguments: Arguments }
+  | { readonly ok: false; readonly error: string };
+
+export const HELP = `quadrant: a laboratory for shadow paging
+
+  quadrant run IMAGE [options]   run a guest to its stop and say what happened
+  quadrant list                  list the built-in guests, the policies and the hazards
+  quadrant --help                show this
+  quadrant --version             show the version
+
+IMAGE is a file, or the name of a built-in guest. Options of run:
+
+  --kind auto|flat|elf|multiboot   what the file is (auto: look at its bytes)
+  --address ADDRESS                where a flat image is loaded and started (0x100000)
+  --policy NAME                    memory virtualisation (${DEFAULT_CONFIG.policy}; none: the bare machine)
+  --hazards SETTING                guarded, as-it-was, or NAME=guarded|as-it-was, several with commas
+  --tlb vmx|svm                    whether exits flush the TLB (${DEFAULT_CONFIG.tlb})
+  --memory SIZE                    memory from 0: 4M ... 2032M
+  --memory-high SIZE               memory from 4 GiB: 0 ... 2032M
+  --max-instructions N             stop after N units (default: no limit)
+  --serial FILE|-                  write what the guest sends to its serial port; - is standard output
+  --json FILE|-                    write the run's report
+  --memory-dump FILE               write guest-physical memory, byte i at offset i, holes sparse
+  --audit every|end|off            check the invariants of shadow paging (${DEFAULT_CONFIG.audit})
+  --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
+
+Exit codes: 0 the guest ran to its stop; 1 an invariant was violated, or a finding; 2 bad arguments or image;
+3 a bug of Quadrant itself.
+`;
+
+const COMMANDS = ["run", "list", "help", "version"];
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** Bytes from "64M", "1G", "4096K", "65536" or "0x10000"; null when it is none of these. */
+export function parseSize(text: string): number | null {
+  const found = /^(0x[0-9a-f]+|\d+)\s*([kmg]?)(?:i?b)?$/i.exec(text);
+  if (found === null) return null;
+  const value = Number(found[1]) * UNITS[found[2]!.toUpperCase()]!;
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+/** A whole number, decimal or 0x…, with _ allowed between digits; null when it is none. */
+export function parseNumber(text: string): number | null {
+  if (!/^(0x[0-9a-f][0-9a-f_]*|\d[\d_]*)$/i.test(text)) return null;
+  const value = Number(text.replaceAll("_", ""));
+  return Number.isSafeInteger(value) ? value : null;
+}
+
+class Refused extends Error {}
+
+type Option = (value: string, into: Mutable<RunArguments>) => void;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function oneOf<T extends string>(option: string, value: string, words: readonly T[]): T {
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw new Refused(`${option} takes ${list(words)}, not "${value}"`);
+}
+
+const list = (words: readonly string[]): string =>
+  words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+
+function size(option: string, value: string): number {
+  const bytes = parseSize(value);
+  if (bytes === null) throw new Refused(`${option} takes a size such as 64M or 1G, not "${value}"`);
+  return bytes;
+}
+
+const OPTIONS: Readonly<Record<string, Option>> = {
+  "--kind": (value, into) => {
+    into.kind = oneOf("--kind", value, ImageKind.options);
+  },
+  "--address": (value, into) => {
+    const address = parseNumber(value);
+    if (address === null || address > 0xffff_ffff) {
+      throw new Refused(`--address takes a 32-bit address such as 0x100000, not "${value}"`);
+    }
+    into.address = address;
+  },
+  "--policy": (value, into) => {
+    into.policy = value;
+  },
+  "--hazards": parseHazards,
+  "--tlb": (value, into) => {
+    into.tlb = oneOf("--tlb", value, TlbKind.options);
+  },
+  "--memory": (value, into) => {
+    into.memory = size("--memory", value);
+  },
+  "--memory-high": (value, into) => {
+    into.memoryHigh = size("--memory-high", value);
+  },
+  "--max-instructions": (value, into) => {
+    const count = parseNumber(value);
+    if (count === null) throw new Refused(`--max-instructions takes a whole number, not "${value}"`);
+    into.maxInstructions = count;
+  },
+  "--serial": (value, into) => {
+    into.serial = value;
+  },
+  "--json": (value, into) => {
+    into.json = value;
+  },
+  "--memory-dump": (value, into) => {
+    if (value === "-")
+      throw new Refused("--memory-dump takes a file: a sparse dump cannot go to standard output");
+    into.memoryDump = value;
+  },
+  "--audit": (value, into) => {
+    into.audit = oneOf("--audit", value, AuditMode.options);
+  },
+  "--unimplemented": (value, into) => {
+    into.unimplemented = oneOf("--unimplemented", value, ["stop", "ud"]);
+  },
+};
+
+function parseHazards(value: string, into: Mutable<RunArguments>): void {
+  const single: Record<string, HazardWord> = { ...into.hazards };
+  for (const part of value.split(",")) {
+    if (part === "guarded" || part === "as-it-was") {
+      into.allHazards = part;
+      continue;
+    }
+    const found = /^([^=]+)=(guarded|as-it-was)$/.exec(part);
+    if (found === null) {
+      throw new Refused(
+        `--hazards takes guarded, as-it-was, or NAME=guarded and NAME=as-it-was with commas between, not "${part}"`,
+      );
+    }
+    single[found[1]!] = found[2] as HazardWord;
+  }
+  into.hazards = single;
+}
+
+/** The nearest of `words` when it is likely a slip of the fingers, as ` (did you mean …?)`, else "". */
+function suggestion(word: string, words: readonly string[]): string {
+  const near = words.find((w) => distance(w, word) <= 2);
+  return near === undefined ? "" : `; did you mean ${near}?`;
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** @param argv the words behind the program's name */
+export function parseArguments(argv: readonly string[]): Parsed {
+  try {
+    return { ok: true, arguments: parse(argv) };
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, error: error.message };
+    throw error;
+  }
+}
+
+function parse(argv: readonly string[]): Arguments {
+  if (argv.length === 0)
+    throw new Refused("say what to do: quadrant run IMAGE, quadrant list, or quadrant --help");
+  if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") return { command: "help" };
+  if (argv[0] === "--version" || argv[0] === "-V" || argv[0] === "version") return { command: "version" };
+  if (argv[0] === "list") {
+    if (argv.length > 1) throw new Refused(`list takes nothing, but there is "${argv[1]}"`);
+    return { command: "list" };
+  }
+  if (argv[0] !== "run") {
+    throw new Refused(
+      `there is no command "${argv[0]}"${suggestion(argv[0]!, COMMANDS)} See quadrant --help`,
+    );
+  }
+  return parseRun(argv.slice(1));
+}
+
+function parseRun(words: readonly string[]): RunArguments {
+  const into: Mutable<RunArguments> = {
+    command: "run",
+    image: "",
+    kind: "auto",
+    address: null,
+    policy: DEFAULT_CONFIG.policy,
+    allHazards: "guarded",
+    hazards: {},
+    tlb: DEFAULT_CONFIG.tlb,
+    memory: null,
+    memoryHigh: null,
+    maxInstructions: Number.MAX_SAFE_INTEGER,
+    serial: null,
+    json: null,
+    memoryDump: null,
+    audit: DEFAULT_CONFIG.audit,
+    unimplemented: DEFAULT_CONFIG.unimplemented,
+  };
+  const seen = new Set<string>();
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (!word.startsWith("-") || word === "-") {
+      if (into.image !== "") throw new Refused(`one image at a time: "${into.image}" and then "${word}"`);
+      into.image = word;
+      continue;
+    }
+    const equals = word.indexOf("=");
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const option = OPTIONS[name];
+    if (option === undefined) {
+      throw new Refused(
+        `there is no option ${name}${suggestion(name, Object.keys(OPTIONS))} See quadrant --help`,
+      );
+    }
+    if (seen.has(name)) throw new Refused(`${name} is given twice`);
+    seen.add(name);
+    const value = equals < 0 ? words[++i] : word.slice(equals + 1);
+    if (value === undefined || value === "") throw new Refused(`${name} needs a value behind it`);
+    option(value, into);
+  }
+  if (into.image === "")
+    throw new Refused("say which image to run: a file, or a built-in guest of quadrant list");
+  const toOutput = [into.serial, into.json].filter((file) => file === "-").length;
+  if (toOutput > 1) throw new Refused("only one of --serial and --json can go to standard output");
+  return into;
+}

@@ -1,0 +1,111 @@
+/**
+ * Files that a person opens and saves. Only main touches the disk; the window sees names and bytes, never a path.
+ */
+import { open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { app, type BrowserWindow, dialog, type FileFilter } from "electron";
+import type { OpenedFile, OpenKind } from "../../renderer/bridge.ts";
+
+/** Largest file that is opened: more than the largest guest's memory. */
+const LARGEST = 2 ** 31;
+
+const FILTERS: Record<OpenKind, FileFilter[]> = {
+  image: [
+    { name: "Guest images", extensions: ["elf", "bin", "img", "multiboot"] },
+    { name: "All files", extensions: ["*"] },
+  ],
+  machine: [
+    { name: "Saved machines", extensions: ["quadrant"] },
+    { name: "All files", extensions: ["*"] },
+  ],
+};
+const TITLES: Record<OpenKind, string> = { image: "Open image", machine: "Open machine" };
+
+/** Folder of the last dialog; the next one begins there. */
+let folder: string | null = null;
+
+/** Asks for a file and reads it; null when the person changed their mind. Rejects with a sentence. */
+export async function openFile(window: BrowserWindow, kind: OpenKind): Promise<OpenedFile | null> {
+  const { canceled, filePaths } = await dialog.showOpenDialog(window, {
+    title: TITLES[kind],
+    defaultPath: folder ?? app.getPath("home"),
+    filters: FILTERS[kind],
+    properties: ["openFile"],
+  });
+  const path = filePaths[0];
+  if (canceled || path === undefined) return null;
+  folder = dirname(path);
+  return { title: basename(path), bytes: await read(path) };
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  const name = basename(path);
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) throw new Error(`${name} is not a file`);
+    if (info.size > LARGEST)
+      throw new Error(`${name} has ${info.size} bytes; at most ${LARGEST} can be opened`);
+    const bytes = new Uint8Array(info.size);
+    const file = await open(path, "r");
+    try {
+      let at = 0;
+      while (at < bytes.length) {
+        const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 1 << 26), at);
+        if (bytesRead === 0) throw new Error(`${name} became shorter while it was read`);
+        at += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+    return bytes;
+  } catch (error) {
+    throw inWords(error, `${name} could not be read`);
+  }
+}
+
+/**
+ * Asks where to and writes: whole into a new file beside the old one, which it then replaces, so that a full disk or
+ * a power cut leaves what was there. False when the person changed their mind. Rejects with a sentence.
+ */
+export async function saveFile(window: BrowserWindow, name: string, bytes: Uint8Array): Promise<boolean> {
+  const { canceled, filePath } = await dialog.showSaveDialog(window, {
+    title: "Save",
+    defaultPath: join(folder ?? app.getPath("documents"), name),
+    filters: [{ name: "All files", extensions: ["*"] }],
+    properties: ["createDirectory", "showOverwriteConfirmation"],
+  });
+  if (canceled || filePath === "") return false;
+  folder = dirname(filePath);
+  const fresh = `${filePath}.${process.pid}.new`;
+  try {
+    const file = await open(fresh, "w");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, filePath);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw inWords(error, `${basename(filePath)} could not be written`);
+  }
+  return true;
+}
+
+const CAUSES: Record<string, string> = {
+  EACCES: "permission was denied",
+  EPERM: "permission was denied",
+  ENOENT: "it is not there",
+  ENOSPC: "the disk is full",
+  EROFS: "the disk is read-only",
+  EISDIR: "it is a folder",
+  EBUSY: "another program uses it",
+};
+
+function inWords(error: unknown, what: string): Error {
+  if (!(error instanceof Error)) return new Error(what);
+  const code = "code" in error && typeof error.code === "string" ? error.code : null;
+  if (code === null) return error;
+  return new Error(`${what}: ${CAUSES[code] ?? code}`);
+}

@@ -1,0 +1,61 @@
+/**
+ * The host's worker thread as the main process sees it: started, sent to, ended, and when it ends by itself,
+ * reported with what is known of why. It holds the machine; main holds nothing of it.
+ */
+import { readFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import type { ClientMessage, HostMessage } from "../../core/lab/protocol/index.ts";
+
+export interface HostListener {
+  message(message: HostMessage): void;
+  crashed(reason: string): void;
+}
+
+export class HostProcess {
+  private worker: Worker | null = null;
+  private readonly file: string;
+  private listener: HostListener = { message() {}, crashed() {} };
+
+  /** `file`: the bundled worker, CommonJS. */
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  listen(listener: HostListener): void {
+    this.listener = listener;
+  }
+
+  start(): void {
+    this.stop();
+    // Read here, not by the worker: inside a packaged application the file lies in an archive that only main reads.
+    const worker = new Worker(readFileSync(this.file, "utf8"), { eval: true, name: "machine" });
+    this.worker = worker;
+    worker.on("message", (message: HostMessage) => {
+      if (worker === this.worker) this.listener.message(message);
+    });
+    let cause = "";
+    worker.on("error", (error) => {
+      cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
+    worker.on("exit", (code) => {
+      if (worker !== this.worker) return;
+      this.worker = null;
+      this.listener.crashed(cause === "" ? `the worker ended with code ${code}` : cause);
+    });
+  }
+
+  get running(): boolean {
+    return this.worker !== null;
+  }
+
+  /** Forwards a validated message. Dropped when there is no worker: the crash was reported already. */
+  post(message: ClientMessage): void {
+    this.worker?.postMessage(message);
+  }
+
+  stop(): void {
+    const worker = this.worker;
+    this.worker = null;
+    void worker?.terminate();
+  }
+}

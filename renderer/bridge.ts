@@ -1,0 +1,74 @@
+/**
+ * The window's one way out: messages to and from the host that runs the machine, files, and menu commands.
+ * Both editions answer the same interface: the desktop's through its preload script, the browser's with a Web Worker.
+ * The window asks for it once with `getBridge()` and knows nothing else of where it runs.
+ */
+import type { ClientMessage, HostMessage } from "../core/lab/protocol/index.ts";
+import { browserBridge } from "./browser/bridge.ts";
+
+/** A file that a person chose: its name without the folder, and its bytes. */
+export interface OpenedFile {
+  readonly title: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Takes a listener back. */
+export type Unsubscribe = () => void;
+
+/** A command that the application's menu may offer: `id` comes back through `onMenuCommand`. */
+export interface MenuItem {
+  readonly id: string;
+  readonly title: string;
+  /** One of MENUS; commands of other menus are left out. */
+  readonly menu: Menu;
+  /** Accelerator as "Ctrl+Shift+P" or "F5", shown beside the title; empty for none. */
+  readonly key: string;
+  readonly enabled: boolean;
+  /** For a command that is on or off; absent for one that is neither. */
+  readonly checked?: boolean;
+  /** True to draw a line above it. */
+  readonly separator?: boolean;
+}
+
+/** The menu bar's menus in their order. */
+export const MENUS = ["File", "Edit", "Machine", "View", "Help"] as const;
+export type Menu = (typeof MENUS)[number];
+
+/** What a person can be asked to open. */
+export type OpenKind = "image" | "machine";
+
+export interface Bridge {
+  readonly edition: "desktop" | "browser";
+  /** Sends a message to the host. Bytes in it are copied unless their buffers are listed in `transfer`. */
+  post(message: ClientMessage, transfer?: readonly ArrayBuffer[]): void;
+  onMessage(listener: (message: HostMessage) => void): Unsubscribe;
+  /** The host ended by itself: the machine's unsaved state is gone. The text says what is known of why. */
+  onHostCrash(listener: (reason: string) => void): Unsubscribe;
+  /** Starts a new host (after a crash); resolves when it takes messages. Views have to be opened again. */
+  restartHost(): Promise<void>;
+  /** Asks for a guest image; null when the person changed their mind. Rejects with a sentence when it cannot be read. */
+  openImageFile(): Promise<OpenedFile | null>;
+  /** Asks for a saved machine; as `openImageFile`. */
+  openMachineFile(): Promise<OpenedFile | null>;
+  /** Asks where to put it (`name` is the proposal) and writes it; false when the person changed their mind. */
+  saveFile(name: string, bytes: Uint8Array): Promise<boolean>;
+  /** Hands the menu bar its commands, again whenever one changed. The browser edition has no such menu bar. */
+  setMenu(items: readonly MenuItem[]): void;
+  /** A person chose a command in the application's menu. */
+  onMenuCommand(listener: (commandId: string) => void): Unsubscribe;
+}
+
+declare global {
+  interface Window {
+    /** The desktop edition's preload script puts it there before the page runs, `getBridge` in the browser edition. */
+    readonly quadrant?: Bridge;
+  }
+}
+
+/** The bridge of this window's edition; the same object at every call. */
+export function getBridge(): Bridge {
+  if (window.quadrant !== undefined) return window.quadrant;
+  const bridge = browserBridge();
+  Object.defineProperty(window, "quadrant", { value: bridge });
+  return bridge;
+}

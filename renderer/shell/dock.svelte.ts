@@ -1,0 +1,247 @@
+/**
+ * The dock: the panes in their groups, made from a layout or from what was left, kept as it changes.
+ * A pane is mounted when it is first placed and lives until it is closed; while another tab hides it, its views are closed.
+ */
+import {
+  createDockview,
+  type DockviewApi,
+  type DockviewPanelApi,
+  type GroupPanelPartInitParameters,
+  type IContentRenderer,
+  type ITabRenderer,
+  type SerializedDockview,
+  type TabPartInitParameters,
+} from "dockview";
+import { mount, unmount } from "svelte";
+import { navigation } from "../navigate.svelte.ts";
+import { PANES } from "../panes/index.ts";
+import { type LayoutId, settings } from "../settings.svelte.ts";
+import { LAYOUTS } from "./layouts.ts";
+import PaneHost from "./PaneHost.svelte";
+
+class Content implements IContentRenderer {
+  readonly element = document.createElement("div");
+  readonly #id: string;
+  readonly #visibility = $state({ visible: false });
+  #mounted: Record<string, unknown> | null = null;
+  #listening: { dispose(): void } | null = null;
+
+  constructor(id: string) {
+    this.#id = id;
+    this.element.className = "pane-host";
+  }
+
+  init(parameters: GroupPanelPartInitParameters): void {
+    const api: DockviewPanelApi = parameters.api;
+    this.#visibility.visible = api.isVisible;
+    this.#listening = api.onDidVisibilityChange((event) => {
+      this.#visibility.visible = event.isVisible;
+    });
+    this.#mounted = mount(PaneHost, {
+      target: this.element,
+      props: { id: this.#id, visibility: this.#visibility },
+    });
+  }
+
+  dispose(): void {
+    this.#listening?.dispose();
+    if (this.#mounted !== null) void unmount(this.#mounted);
+    this.#mounted = null;
+  }
+}
+
+/** A tab: its title, and a cross for the mouse (the keyboard closes a pane by its command). */
+class Tab implements ITabRenderer {
+  readonly element = document.createElement("div");
+
+  init(parameters: TabPartInitParameters): void {
+    const title = document.createElement("span");
+    title.textContent = parameters.title;
+    const cross = document.createElement("span");
+    cross.className = "tab-close";
+    cross.title = `Close ${parameters.title}`;
+    cross.setAttribute("aria-hidden", "true");
+    const close = (event: Event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      parameters.api.close();
+    };
+    // The tab's own handlers must not see the press: they would activate or drag what is being closed.
+    cross.addEventListener("pointerdown", (event) => event.stopPropagation());
+    cross.addEventListener("click", close);
+    this.element.className = "tab";
+    this.element.addEventListener("auxclick", (event) => {
+      if (event.button === 1) close(event);
+    });
+    this.element.append(title, cross);
+  }
+}
+
+class Dock {
+  #api: DockviewApi | null = null;
+  #saving = 0;
+  #building = false;
+  /** Ids of the panes that stand somewhere, for the View menu. */
+  open = $state.raw<readonly string[]>([]);
+  maximized = $state(false);
+
+  attach(element: HTMLElement): () => void {
+    const api = createDockview(element, {
+      theme: { name: "quadrant", className: "dockview-theme-quadrant", dndTabIndicator: "line" },
+      createComponent: ({ name }) => new Content(name),
+      createTabComponent: () => new Tab(),
+      defaultTabComponent: "tab",
+      disableFloatingGroups: true,
+    });
+    this.#api = api;
+    // The dock has no size before its first layout, and shares are taken of the size.
+    api.layout(element.clientWidth, element.clientHeight);
+    this.#restore();
+    const changed = api.onDidLayoutChange(() => this.#changed());
+    const maximized = api.onDidMaximizedGroupChange(() => {
+      this.maximized = api.hasMaximizedGroup();
+    });
+    navigation.showPane = (id) => this.show(id, false);
+    return () => {
+      clearTimeout(this.#saving);
+      changed.dispose();
+      maximized.dispose();
+      api.dispose();
+      this.#api = null;
+    };
+  }
+
+  /** Brings a pane to the front, placing it anew when it was closed. `focus`: and the keyboard into it. */
+  show(id: string, focus: boolean): void {
+    const api = this.#api;
+    const pane = PANES.find((other) => other.id === id);
+    if (api === null || pane === undefined) return;
+    const standing = api.getPanel(id);
+    if (standing === undefined) {
+      const beside = LAYOUTS[settings.layout].panes.find((placement) => placement.pane === id)?.beside;
+      const neighbour = beside === undefined ? undefined : api.getPanel(beside);
+      api.addPanel({
+        id,
+        component: id,
+        title: pane.title,
+        ...(neighbour === undefined ? {} : { position: { referencePanel: neighbour, direction: "within" } }),
+      });
+    } else if (api.hasMaximizedGroup() && !standing.api.isVisible) {
+      api.exitMaximizedGroup();
+      standing.api.setActive();
+    } else standing.api.setActive();
+    if (focus) this.focusPane(id);
+  }
+
+  /** The keyboard into a pane: its first focusable element. */
+  focusPane(id: string): void {
+    requestAnimationFrame(() => {
+      const host = document.querySelector<HTMLElement>(`[data-pane="${id}"]`);
+      const first = host?.querySelector<HTMLElement>(
+        "[role=grid][tabindex='0'], .pane-body [tabindex='0'], .pane-body button, input, button, [tabindex='0']",
+      );
+      (first ?? host)?.focus();
+    });
+  }
+
+  toggle(id: string): void {
+    const standing = this.#api?.getPanel(id);
+    if (standing === undefined) this.show(id, true);
+    else standing.api.close();
+  }
+
+  /** Closes the pane that is active. */
+  closeActive(): void {
+    this.#api?.activePanel?.api.close();
+  }
+
+  /** The active group over the whole dock, and back. */
+  toggleMaximized(): void {
+    const api = this.#api;
+    if (api === null) return;
+    if (api.hasMaximizedGroup()) api.exitMaximizedGroup();
+    else if (api.activePanel !== undefined) api.maximizeGroup(api.activePanel);
+  }
+
+  choose(layout: LayoutId): void {
+    settings.setLayout(layout);
+    this.#restore();
+  }
+
+  /** The chosen layout as it came. */
+  reset(): void {
+    settings.keepDock(settings.layout, null);
+    this.#restore();
+  }
+
+  #restore(): void {
+    const api = this.#api;
+    if (api === null) return;
+    this.#building = true;
+    try {
+      api.clear();
+      const kept = settings.dockOf(settings.layout);
+      if (kept !== null && this.#known(kept)) {
+        try {
+          api.fromJSON(kept as SerializedDockview);
+          if (api.totalPanels > 0) return;
+        } catch {
+          // What was kept does not fit this version: the default does.
+        }
+        api.clear();
+      }
+      this.#build(api);
+    } finally {
+      this.#building = false;
+      this.open = api.panels.map((panel) => panel.id);
+    }
+  }
+
+  #known(kept: object): boolean {
+    const panels = (kept as { panels?: unknown }).panels;
+    return (
+      typeof panels === "object" &&
+      panels !== null &&
+      Object.keys(panels).every((id) => PANES.some((pane) => pane.id === id))
+    );
+  }
+
+  #build(api: DockviewApi): void {
+    const placements = LAYOUTS[settings.layout].panes;
+    for (const { pane: id, beside, direction, share } of placements) {
+      const pane = PANES.find((other) => other.id === id);
+      if (pane === undefined) continue;
+      const along = direction === "left" || direction === "right" ? api.width : api.height;
+      const size =
+        share === undefined
+          ? {}
+          : direction === "left" || direction === "right"
+            ? { initialWidth: along * share }
+            : { initialHeight: along * share };
+      api.addPanel({
+        id,
+        component: id,
+        title: pane.title,
+        inactive: direction === "within",
+        ...size,
+        ...(beside === undefined
+          ? {}
+          : { position: { referencePanel: beside, direction: direction ?? "within" } }),
+      });
+    }
+    api.getPanel(placements[0]!.pane)?.api.setActive();
+  }
+
+  #changed(): void {
+    const api = this.#api;
+    if (api === null || this.#building) return;
+    this.open = api.panels.map((panel) => panel.id);
+    clearTimeout(this.#saving);
+    const layout = settings.layout;
+    this.#saving = window.setTimeout(() => {
+      if (this.#api !== null && layout === settings.layout) settings.keepDock(layout, api.toJSON());
+    }, 400);
+  }
+}
+
+export const dock = new Dock();

@@ -1,0 +1,203 @@
+// The table picture's model and layout: what a view becomes on screen, checked on a page table and a directory.
+import { describe, expect, it } from "vitest";
+import type { ShadowPageInfo, TableView } from "../../../core/lab/protocol/index.ts";
+import {
+  CELL_EMPTY,
+  CELL_LARGE,
+  CELL_NOT_PRESENT,
+  CELL_READ_ONLY,
+  CELL_UNFILLED,
+  CELL_WRITABLE,
+} from "../../../renderer/components/cell-painter.ts";
+import { accessText, arrange, kindText, matches } from "../../../renderer/panes/shadow/list.ts";
+import { cellEdge, layoutOf } from "../../../renderer/panes/table/layout.ts";
+import {
+  bandRange,
+  bandsOf,
+  describeGuest,
+  floodWords,
+  linksOf,
+  otherShadows,
+  spteAddress,
+  verdictsOf,
+  writeSentence,
+  writtenEntry,
+} from "../../../renderer/panes/table/model.ts";
+
+const info = (over: Partial<ShadowPageInfo>): ShadowPageInfo => ({
+  hpa: 0x14000,
+  gfn: 0x1234,
+  role: 0x12,
+  level: 1,
+  quadrant: 0,
+  glevels: 2,
+  metaphysical: false,
+  hugepageAccess: 0,
+  rootCount: 0,
+  parents: [],
+  present: 0,
+  writable: 0,
+  ...over,
+});
+const shadow = (over: Partial<ShadowPageInfo>, sptes: [number, number][] = []) => {
+  const words = new Uint32Array(1024);
+  for (const [index, low] of sptes) words[2 * index] = low;
+  return { info: info(over), sptes: words, changed: new Uint8Array(512), bad: [] };
+};
+
+function pageTable(): TableView {
+  const entries = new Uint32Array(1024);
+  entries[72] = 0x0067_1067;
+  entries[584] = 0x0567_8065;
+  entries[585] = 0x0567_9067;
+  entries[600] = 0xabc00;
+  return {
+    kind: "table",
+    gfn: 0x1234,
+    level: 1,
+    entrySize: 4,
+    entries,
+    changed: new Uint8Array(1024),
+    gvaBase: 0x0800_0000,
+    shadows: [
+      shadow({ hpa: 0x15000, role: 0x112, quadrant: 1 }, [[72, 0x0667_8465]]),
+      shadow({}, []),
+      shadow({ hpa: 0x16000, role: 0x22, level: 2 }),
+    ],
+    lastWrite: {
+      seq: 9,
+      time: 100,
+      offset: 0x920,
+      bytes: 4,
+      low: 0x0567_8065,
+      high: 0,
+      flooded: false,
+      count: 1,
+      pages: [
+        { hpa: 0x14000, role: 0x12, verdict: 1, quadrant: 1, index: 72, npte: 0 },
+        { hpa: 0x15000, role: 0x112, verdict: 0, quadrant: 1, index: 72, npte: 1 },
+      ],
+    },
+    frames: [],
+    tables: [],
+  };
+}
+
+describe("table model", () => {
+  it("puts entries into bands beside the shadow page of their quadrant", () => {
+    const view = pageTable();
+    const bands = bandsOf(view);
+    expect(bands.map((b) => [b.quadrant, b.first, b.count, b.shadow?.info.hpa])).toEqual([
+      [0, 0, 512, 0x14000],
+      [1, 512, 512, 0x15000],
+    ]);
+    expect(bands[0]!.guestKinds[72]).toBe(CELL_WRITABLE);
+    expect(bands[0]!.spteKinds[72]).toBe(CELL_UNFILLED);
+    expect(bands[1]!.guestKinds[72]).toBe(CELL_READ_ONLY);
+    expect(bands[1]!.spteKinds[72]).toBe(CELL_READ_ONLY);
+    expect(bands[1]!.guestKinds[88]).toBe(CELL_NOT_PRESENT);
+    expect(bands[1]!.spteKinds[88]).toBe(CELL_EMPTY);
+    expect(otherShadows(view).map((p) => p.hpa)).toEqual([0x16000]);
+  });
+
+  it("links an entry to its sptes, its address and its gva", () => {
+    const view = pageTable();
+    const bands = bandsOf(view);
+    const linked = linksOf(view, bands, 584);
+    expect(linked.gpa).toBe(0x1234920);
+    expect(linked.gva).toBe(0x08248000);
+    expect(linked.sptes.map((s) => [s.index, s.hpa, s.value.low])).toEqual([[72, 0x15240, 0x06678465]]);
+    expect(spteAddress(view, bands[1]!, 72)).toBe(0x08248000);
+    expect(bandRange(view, bands[1]!)).toEqual({ from: 0x08200000, to: 0x083fffff });
+    expect(describeGuest(view, 584)).toBe("PTE 584: 05678065, frame 5678, read only, user");
+  });
+
+  it("pairs the sptes of a directory's entry and sees large pages", () => {
+    const view: TableView = {
+      ...pageTable(),
+      level: 2,
+      gvaBase: 0,
+      entries: new Uint32Array(1024).fill(0xe3, 768, 769),
+      shadows: [shadow({ hpa: 0x19000, level: 2, quadrant: 3, role: 0x322 })],
+      lastWrite: null,
+    };
+    const bands = bandsOf(view);
+    expect(bands.map((b) => b.shadow === null)).toEqual([true, true, true, false]);
+    expect(bands[3]!.guestKinds[0]).toBe(CELL_LARGE);
+    const linked = linksOf(view, bands, 768);
+    expect(linked.sptes.map((s) => s.index)).toEqual([0, 1]);
+    expect(linked.gva).toBe(0xc0000000);
+    expect(writtenEntry(view)).toBe(-1);
+  });
+
+  it("tells the last write and what it skipped", () => {
+    const view = pageTable();
+    expect(writtenEntry(view)).toBe(584);
+    expect(writeSentence(view)).toBe("4 bytes at 01234920 (PTE 584)");
+    expect(verdictsOf(view.lastWrite!).map((v) => [v.tone, v.text, v.sptes])).toEqual([
+      ["skip", "skipped: wrong quadrant (q0 ≠ q1)", []],
+      ["hit", "spte 72", [72]],
+    ]);
+    expect(floodWords({ ...view.lastWrite!, flooded: true, count: 3 })).toContain("zapped");
+  });
+});
+
+describe("table layout", () => {
+  it("keeps an entry and its spte on one line, at every size", () => {
+    for (const [width, height] of [
+      [1280, 640],
+      [700, 300],
+      [500, 200],
+      [1900, 1000],
+    ] as const) {
+      for (const [quadrants, perEntry, size] of [
+        [2, 1, 4],
+        [4, 2, 4],
+        [1, 1, 8],
+      ] as const) {
+        const at = layoutOf(width, height, quadrants, size, perEntry, 30);
+        expect(at.bands.length).toBe(quadrants);
+        expect(at.rowsPerBand * at.shadowColumns).toBe(512);
+        for (const band of at.bands) {
+          for (const local of [0, 37, 255]) {
+            const g = cellEdge(band.guest, local, 32, at.guestCell, at.cellHeight, "right");
+            const s = cellEdge(
+              band.shadow,
+              local * perEntry,
+              at.shadowColumns,
+              at.shadowCell,
+              at.cellHeight,
+              "left",
+            );
+            expect(s.y).toBe(g.y);
+            expect(s.x).toBeGreaterThan(g.x);
+          }
+          expect(band.card.x).toBeGreaterThan(band.guest.x + band.guest.width);
+        }
+        if (at.frames !== null)
+          expect(at.frames.x).toBeGreaterThan(at.bands[0]!.card.x + at.bands[0]!.card.width);
+      }
+    }
+  });
+});
+
+describe("list of shadow pages", () => {
+  const pages = [
+    info({ gfn: 0x1234, role: 0x112, quadrant: 1, present: 5 }),
+    info({ gfn: 0x1, role: 0x22, level: 2, rootCount: 1, present: 9 }),
+    info({ gfn: 0x400, role: 0x70012, metaphysical: true, hugepageAccess: 3, hpa: 0x99000 }),
+  ];
+  it("sorts and filters", () => {
+    expect(arrange(pages, "", { column: "gfn", down: false }).map((p) => p.gfn)).toEqual([1, 0x400, 0x1234]);
+    expect(arrange(pages, "", { column: "present", down: true }).map((p) => p.gfn)).toEqual([
+      1, 0x1234, 0x400,
+    ]);
+    expect(arrange(pages, "gfn:0x12", { column: "gfn", down: false }).map((p) => p.gfn)).toEqual([0x1234]);
+    expect(matches(pages[2]!, "99000")).toBe(true);
+    expect(matches(pages[2]!, "zz")).toBe(false);
+  });
+  it("names kinds and access", () => {
+    expect(pages.map(kindText)).toEqual(["page table", "directory", "large page"]);
+    expect(pages.map(accessText)).toEqual(["", "", "UW"]);
+  });
+});
