@@ -2,12 +2,12 @@
  * What views and commands ask of the machine on the screen: peeks alone, gathered once a tick where several views
  * ask the same. It outlives machines: a reset or another image puts a new one in its place.
  */
-import { COUNTERS, type ShadowPageSummary } from "../kvm/index.ts";
-import { HYPERVISOR_FRAMES, type HostMemory, PAGE_SIZE } from "../memory/host-memory.ts";
-import type { MemorySlots } from "../memory/slots.ts";
+import { COUNTERS, KVM_NUM_MMU_PAGES, rmapOf, type ShadowPage } from "../kvm/index.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type GuestTable, GuestTables } from "../machine/peek/guest-tables.ts";
 import type { GuestPaging } from "../machine/peek/guest-walk.ts";
+import { type HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
+import type { MemorySlots } from "../memory/slots.ts";
 import {
   type AuditReport,
   type CountersView,
@@ -25,15 +25,6 @@ import {
 import { Symbols } from "./symbols.ts";
 
 const ROLE_OF_LEVEL = [ROLE_MEMORY, ROLE_PT, ROLE_PD, ROLE_PDPT];
-const SPTES = 512;
-const PT_P = 1;
-const PT_W = 2;
-
-interface SpteCount {
-  version: number;
-  present: number;
-  writable: number;
-}
 
 export class LabContext {
   machine: Machine;
@@ -43,7 +34,6 @@ export class LabContext {
   /** The report of the last audit of the whole machine, or null. */
   lastAudit: AuditReport | null = null;
   private tables = new GuestTables();
-  private counts = new Map<number, SpteCount>();
   private shadowCache: readonly ShadowPageInfo[] | null = null;
   private byGfn = new Map<number, ShadowPageInfo>();
 
@@ -55,7 +45,6 @@ export class LabContext {
   replace(machine: Machine): void {
     this.machine = machine;
     this.tables = new GuestTables();
-    this.counts = new Map();
     this.lastAudit = null;
     this.newTick();
   }
@@ -100,7 +89,10 @@ export class LabContext {
     return [0, 1, 2, 3].map((slot) =>
       root < 0
         ? { low: 0xffff_ffff, high: 0xffff_ffff }
-        : { low: this.memory.u32[(root >>> 2) + slot * 2]!, high: this.memory.u32[(root >>> 2) + slot * 2 + 1]! },
+        : {
+            low: this.memory.u32[(root >>> 2) + slot * 2]!,
+            high: this.memory.u32[(root >>> 2) + slot * 2 + 1]!,
+          },
     );
   }
 
@@ -114,9 +106,10 @@ export class LabContext {
   shadowPages(): readonly ShadowPageInfo[] {
     if (this.shadowCache !== null) return this.shadowCache;
     const pages = this.machine.kvm?.shadowPages() ?? [];
-    const list = pages.map((page) => this.describe(page)).sort((a, b) => a.gfn - b.gfn || a.role - b.role);
+    const list = pages.map(describe);
     this.byGfn = new Map();
-    for (const page of list) if (!page.metaphysical && !this.byGfn.has(page.gfn)) this.byGfn.set(page.gfn, page);
+    for (const page of list)
+      if (!page.metaphysical && !this.byGfn.has(page.gfn)) this.byGfn.set(page.gfn, page);
     this.shadowCache = list;
     return list;
   }
@@ -128,49 +121,13 @@ export class LabContext {
   }
 
   pool(): { free: number; total: number } {
-    return this.machine.kvm?.pool() ?? { free: 0, total: 0 };
+    const { kvm } = this.machine;
+    return kvm === null ? { free: 0, total: 0 } : { free: kvm.mmu.nFree, total: KVM_NUM_MMU_PAGES };
   }
 
   rmapCount(hfn: number): number {
-    return this.machine.kvm?.rmapCount(hfn) ?? 0;
-  }
-
-  private describe(page: ShadowPageSummary): ShadowPageInfo {
-    const { role } = page;
-    const { present, writable } = this.count(page.hpa);
-    return {
-      hpa: page.hpa,
-      gfn: page.gfn,
-      role: role.word,
-      level: role.level,
-      quadrant: role.quadrant,
-      glevels: role.glevels,
-      metaphysical: role.metaphysical,
-      hugepageAccess: role.hugepageAccess,
-      rootCount: page.rootCount,
-      parents: page.parents,
-      present,
-      writable,
-    };
-  }
-
-  /** Present and writable sptes of a page, counted again only when the page changed. */
-  private count(hpa: number): SpteCount {
-    const hfn = hpa >>> 12;
-    const { memory } = this;
-    const known = this.counts.get(hpa);
-    if (known !== undefined && memory.version[hfn]! <= known.version) return known;
-    let present = 0;
-    let writable = 0;
-    for (let i = 0; i < SPTES; i++) {
-      const low = memory.u32[(hpa >>> 2) + i * 2]!;
-      if ((low & PT_P) === 0) continue;
-      present++;
-      if ((low & PT_W) !== 0) writable++;
-    }
-    const counted = { version: memory.epoch, present, writable };
-    this.counts.set(hpa, counted);
-    return counted;
+    const { kvm } = this.machine;
+    return kvm === null ? 0 : rmapOf(kvm.mmu, hfn).length;
   }
 
   // ---- pages, for colours ----
@@ -212,13 +169,13 @@ export class LabContext {
   // ---- counters and the audit ----
 
   counters(): CountersView["rows"] {
-    const values = this.machine.kvm?.counters;
+    const values = this.machine.kvm?.mmu.count;
     return COUNTERS.map((row, i) => ({ ...row, value: values?.[i] ?? 0 }));
   }
 
   counter(name: string): number {
     const at = COUNTERS.findIndex((row) => row.name === name);
-    return this.machine.kvm?.counters[at] ?? 0;
+    return this.machine.kvm?.mmu.count[at] ?? 0;
   }
 
   /** What is known to be wrong: the continuous audit's findings and those of the last whole audit. */
@@ -236,4 +193,22 @@ export class LabContext {
     }
     return [...found].sort((a, b) => a - b);
   }
+}
+
+function describe(page: ShadowPage): ShadowPageInfo {
+  const { hpa, gfn, role, rootCount, parents, present, writable } = page;
+  return {
+    hpa,
+    gfn,
+    role: role.word,
+    level: role.level,
+    quadrant: role.quadrant,
+    glevels: role.glevels,
+    metaphysical: role.metaphysical,
+    hugepageAccess: role.hugepageAccess,
+    rootCount,
+    parents,
+    present,
+    writable,
+  };
 }

@@ -9,6 +9,7 @@ import { linearCheck, linearWrite } from "../x86/access.ts";
 import { ACCESS_FETCH, ACCESS_PRESENT, ACCESS_RSVD, ACCESS_USER, ACCESS_WRITE } from "../x86/door.ts";
 import type { Edit, EditAs, EditSpace } from "./inputs.ts";
 import { type Machine, MachineError } from "./machine.ts";
+import { answerMadeUpStore } from "./made-up-store.ts";
 
 export type EditOutcome =
   | { readonly ok: true; readonly exits: number; readonly written: number }
@@ -38,7 +39,8 @@ export function checkEdit(machine: Machine, edit: Edit): string | null {
   }
   if (edit.space === "gpa") {
     for (const at of [edit.address, edit.address + edit.size - 1]) {
-      if (machine.slots.hfnOf(Math.floor(at / PAGE_SIZE)) < 0) return `there is no memory at gpa 0x${at.toString(16)}`;
+      if (machine.slots.hfnOf(Math.floor(at / PAGE_SIZE)) < 0)
+        return `there is no memory at gpa 0x${at.toString(16)}`;
     }
   }
   if (edit.space === "hpa" && edit.address + edit.size > machine.memory.frames * PAGE_SIZE) {
@@ -68,7 +70,9 @@ export function applyEdit(machine: Machine, edit: Edit): EditOutcome {
     case "guest3":
       return storeAsGuest(machine, edit, edit.as === "guest3" ? ACCESS_USER : 0);
     case "emulator":
-      return edit.space === "gva" ? emulateAtLinear(machine, edit) : emulatePhysical(machine, edit.address, edit);
+      return edit.space === "gva"
+        ? emulateAtLinear(machine, edit)
+        : emulatePhysical(machine, edit.address, edit);
     case "device":
       writePhysical(machine, edit.address, cellBytes(edit));
       return { ok: true, exits: 0, written: edit.size };
@@ -109,7 +113,13 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
     cpu.stopCode = -1;
     if (!exited) return refused(cpu.excAddress, cpu.excError);
     machine.exits++;
-    const outcome = machine.hypervisor().madeUpStore(cpu.exit.gva, cpu.exit.error, la, edit, user);
+    const outcome = answerMadeUpStore(machine.hypervisor(), cpu, {
+      la,
+      size: edit.size,
+      low: edit.low,
+      high: edit.high,
+      user,
+    });
     if (outcome.kind === "guest-fault") return refused(outcome.gva, outcome.error);
     if (outcome.kind === "done") return { ok: true, exits: tries + 1, written: edit.size };
   }
@@ -124,8 +134,7 @@ function refused(gva: number, error: number): EditOutcome {
 /** A page-fault error code in words (SDM vol. 3, 4.7). */
 export function explainError(error: number): string {
   const who = (error & ACCESS_USER) !== 0 ? "user" : "supervisor";
-  const what =
-    (error & ACCESS_FETCH) !== 0 ? "fetch" : (error & ACCESS_WRITE) !== 0 ? "write" : "read";
+  const what = (error & ACCESS_FETCH) !== 0 ? "fetch" : (error & ACCESS_WRITE) !== 0 ? "write" : "read";
   const why =
     (error & ACCESS_RSVD) !== 0
       ? "a reserved bit is set"

@@ -7,7 +7,16 @@
  */
 import { COM1_PORT, COM1_PORTS, PortBus, SERIAL_VECTOR, SerialPort } from "../devices/index.ts";
 import type { LoadedImage } from "../images/index.ts";
-import { type AuditReport, HAZARDS, Kvm, POLICY_TABLE } from "../kvm/index.ts";
+import {
+  HAZARDS,
+  KVM_FINDING,
+  KVM_HALTED,
+  KVM_SHUTDOWN,
+  KVM_UNIMPLEMENTED,
+  Kvm,
+  type KvmState,
+  POLICIES,
+} from "../kvm/index.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
 import { EV_EDIT, EV_INPUT, EV_POLICY, EV_SERIAL_OUT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
@@ -19,20 +28,33 @@ import {
   RUN_BUDGET,
   RUN_EXIT,
   RUN_HALTED,
+  RUN_RETIRED,
   RUN_SHUTDOWN,
   RUN_UNIMPLEMENTED,
   STEP_NORMAL,
   VECTORING_HARDWARE_EXCEPTION,
 } from "../x86/door.ts";
 import { FLAG_IF } from "../x86/flags.ts";
-import { ANY_READ, CR0_WP, CR4_PSE, EFER_NXE, type GuestPaging, pagingMode, walkGuest } from "./peek/guest-walk.ts";
-import { FindingLog } from "./findings.ts";
 import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
+import { type DatedViolation, FindingLog } from "./findings.ts";
 import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
-import type { Snapshot } from "./snapshot.ts";
+import {
+  ANY_READ,
+  CR0_WP,
+  CR4_PSE,
+  EFER_NXE,
+  type GuestPaging,
+  pagingMode,
+  walkGuest,
+} from "./peek/guest-walk.ts";
 import { layOutMemory, type MachineSetup, POLICY_NONE, type Stop, type StopReason } from "./setup.ts";
+import type { Snapshot } from "./snapshot.ts";
 
-export type { AuditReport, AuditViolation } from "../kvm/index.ts";
+export interface AuditReport {
+  /** Names of the invariants checked. */
+  readonly checked: readonly string[];
+  readonly violations: readonly DatedViolation[];
+}
 
 /** What an input did: an edit may be refused by the guest's own tables; everything else is done. */
 export type InputOutcome = EditOutcome;
@@ -48,7 +70,7 @@ const INPUT_INTERRUPT = 1;
 const EDIT_DEVICE = 3;
 
 /** Policies by their number in the `policy` event: none first. */
-export const POLICY_IDS: readonly string[] = POLICY_TABLE.map((policy) => policy.id);
+export const POLICY_IDS: readonly string[] = POLICIES.map((policy) => policy.id);
 
 /** A wish that the machine cannot fulfil, in words. Nothing was changed. */
 export class MachineError extends Error {}
@@ -188,7 +210,10 @@ export class Machine {
       this.afterBoundary();
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
-        return this.halt("hlt", this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off");
+        return this.halt(
+          "hlt",
+          this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
+        );
       }
       if (disposition === RUN_SHUTDOWN) {
         this.dead = true;
@@ -199,14 +224,35 @@ export class Machine {
       const finding = this.takeFinding();
       if (finding !== null) return this.halt("finding", finding);
       if (this.sawEvent()) return this.halt("event", "");
-      if (code === RUN_BUDGET && cpu.time < goal && !stepwise) throw new Error("the processor came back early");
+      if (code === RUN_BUDGET && cpu.time < goal && !stepwise)
+        throw new Error("the processor came back early");
     }
     return true;
   }
 
+  /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */
   private handleExit(): number {
     this.exits++;
-    return this.hypervisor().handleExit();
+    const kvm = this.hypervisor();
+    switch (kvm.handleExit()) {
+      case KVM_HALTED:
+        return RUN_HALTED;
+      case KVM_SHUTDOWN:
+        return RUN_SHUTDOWN;
+      case KVM_UNIMPLEMENTED:
+        return RUN_UNIMPLEMENTED;
+      case KVM_FINDING:
+        this.noteFinding(kvm.finding ?? "the hypervisor reports a finding without a name");
+        return RUN_RETIRED;
+      default:
+        return RUN_RETIRED;
+    }
+  }
+
+  /** The simulated KVM met an assertion of its own or an endless loop. One can go on. */
+  private noteFinding(message: string): void {
+    this.findings.add([{ invariant: "finding", message }], this.time, this.cpu.eip >>> 0);
+    this.foundNow ??= message;
   }
 
   /** The hypervisor. @throws when there is none: an exit on the bare machine is a bug */
@@ -276,9 +322,9 @@ export class Machine {
   audit(): AuditReport {
     this.auditedAt = this.time;
     if (this.kvm === null) return { checked: [], violations: [] };
-    const report = this.kvm.audit();
-    this.findings.add(report.violations, this.time, this.cpu.eip >>> 0);
-    return report;
+    const { checked, violations } = this.kvm.audit();
+    this.findings.add(violations, this.time, this.cpu.eip >>> 0);
+    return { checked, violations: this.findings.list };
   }
 
   private auditNow(): void {
@@ -294,10 +340,8 @@ export class Machine {
 
   /** A finding to stop at: of the hypervisor itself, or of the audit when findings stop the machine. */
   private takeFinding(): string | null {
-    const own = this.kvm?.takeFinding() ?? null;
-    const found = own ?? this.foundNow;
+    const found = this.foundNow;
     this.foundNow = null;
-    if (own !== null) this.findings.add([{ invariant: "finding", message: own }], this.time, this.cpu.eip >>> 0);
     return found;
   }
 
@@ -430,9 +474,8 @@ export class Machine {
   private leaveHypervisor(): void {
     const { cpu } = this;
     const { pdptes } = this.guestPaging();
+    this.kvm?.stop();
     this.kvm = null;
-    cpu.intercepts = 0;
-    cpu.emulator = null;
     cpu.bus = this.bareBus;
     cpu.applyControls();
     cpu.paging.pdptes.set(pdptes);
@@ -450,7 +493,7 @@ export class Machine {
       wp: (cpu.cr0 & CR0_WP) !== 0,
       pse: (cpu.cr4 & CR4_PSE) !== 0,
       nxe: (cpu.efer & EFER_NXE) !== 0,
-      pdptes: (this.kvm === null ? cpu.paging.pdptes : this.kvm.pdptes).slice(),
+      pdptes: (this.kvm === null ? cpu.paging.pdptes : this.kvm.mmu.pdptes).slice(),
     };
   }
 
@@ -486,7 +529,7 @@ export class Machine {
         tlb: this.setup.tlb,
         hazards: this.setup.hazards,
       });
-      this.kvm.load(snapshot.kvm);
+      this.kvm.load(snapshot.kvm as unknown as KvmState);
     }
     this.raised = snapshot.raised.slice();
     this.exits = snapshot.exits;

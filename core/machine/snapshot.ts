@@ -2,15 +2,16 @@
  * Snapshots: the whole state of a machine at a boundary, as plain values and as a sealed file. Touched pages only.
  * Save + restore + run equals run; the trace is not part of the state.
  */
-import type { CpuState } from "../x86/state.ts";
+
 import type { SerialState } from "../devices/index.ts";
+import type { Trace } from "../trace/trace.ts";
+import type { CpuState } from "../x86/state.ts";
 import { decode, encode, type Plain, seal, unseal } from "./codec.ts";
 import type { DatedViolation } from "./findings.ts";
 import { type LoggedInput, logFromPlain, logToPlain } from "./inputs.ts";
 import { Machine } from "./machine.ts";
 import { loadMemory, type MemoryImage, saveMemory } from "./memory-image.ts";
 import type { MachineSetup, Stop } from "./setup.ts";
-import type { Trace } from "../trace/trace.ts";
 
 export interface Snapshot {
   readonly setup: MachineSetup;

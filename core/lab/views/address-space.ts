@@ -1,9 +1,10 @@
 /**
  * The guest's address space as a list: its tables and the large pages between them, by address.
  */
-import type { LabContext } from "../context.ts";
+
 import type { GuestTable } from "../../machine/peek/guest-tables.ts";
-import { peek32, PTE_P, PTE_PS, tableOf } from "../../machine/peek/guest-walk.ts";
+import { PTE_P, PTE_PS, peek32, tableOf } from "../../machine/peek/guest-walk.ts";
+import type { LabContext } from "../context.ts";
 import type { AddressSpaceView } from "../protocol/index.ts";
 import type { View } from "./view.ts";
 
@@ -61,7 +62,14 @@ export function makeAddressSpace(lab: LabContext): AddressSpaceView {
   return { kind: "addressSpace", cr3: paging.cr3, mode: paging.mode, rows };
 }
 
-function directory(lab: LabContext, rows: Row[], gfn: number, entrySize: 4 | 8, base: number, pse: boolean): void {
+function directory(
+  lab: LabContext,
+  rows: Row[],
+  gfn: number,
+  entrySize: 4 | 8,
+  base: number,
+  pse: boolean,
+): void {
   if (lab.slots.hfnOf(gfn) < 0) return;
   const shift = entrySize === 4 ? 22 : 21;
   for (let index = 0; index < 4096 / entrySize; index++) {

@@ -81,7 +81,11 @@ class Window implements View {
     this.machine = this.lab.machine;
     this.oldest = trace.oldest;
     const events: TraceEvent[] = [];
-    for (let seq = Math.min(this.before, trace.count) - 1; seq >= trace.oldest && events.length < this.most; seq--) {
+    for (
+      let seq = Math.min(this.before, trace.count) - 1;
+      seq >= trace.oldest && events.length < this.most;
+      seq--
+    ) {
       if (this.kinds !== undefined && !this.kinds.has(trace.kindAt(seq))) continue;
       events.push(trace.at(seq)!);
     }

@@ -22,7 +22,9 @@ type Request = Extract<ViewRequest, { kind: "memory" }>;
 export function openMemory(lab: LabContext, request: Request): View {
   const limit = request.space === "gva" ? 2 ** 32 : request.space === "hpa" ? 2 ** 31 : 2 ** 36;
   if (request.address >= limit) {
-    throw new LabError(`address 0x${request.address.toString(16)} is beyond the end of ${request.space} space`);
+    throw new LabError(
+      `address 0x${request.address.toString(16)} is beyond the end of ${request.space} space`,
+    );
   }
   return new Memory(lab, { ...request, length: Math.min(request.length, limit - request.address) });
 }

@@ -15,10 +15,7 @@ export function openShadowPages(lab: LabContext): View {
   });
 }
 
-export function openShadowPage(
-  lab: LabContext,
-  request: Extract<ViewRequest, { kind: "shadowPage" }>,
-): View {
+export function openShadowPage(lab: LabContext, request: Extract<ViewRequest, { kind: "shadowPage" }>): View {
   const page = new SpteWatch(lab);
   let last = "";
   return {

@@ -15,7 +15,8 @@ export function openCounters(lab: LabContext): View {
     collect(): CountersView | null {
       const rows = lab.counters();
       const values = rows.map((row) => row.value);
-      if (machine === lab.machine && last !== null && values.every((value, i) => value === last![i])) return null;
+      if (machine === lab.machine && last !== null && values.every((value, i) => value === last![i]))
+        return null;
       machine = lab.machine;
       last = values;
       return { kind: "counters", rows };
@@ -40,7 +41,12 @@ export function openConsole(lab: LabContext): View {
 export function openAudit(lab: LabContext): View {
   return comparing((): AuditView => {
     const { machine } = lab;
-    return { kind: "audit", mode: machine.setup.audit, checkedAt: machine.auditedAt, report: lab.auditReport() };
+    return {
+      kind: "audit",
+      mode: machine.setup.audit,
+      checkedAt: machine.auditedAt,
+      report: lab.auditReport(),
+    };
   });
 }
 

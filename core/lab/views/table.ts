@@ -2,9 +2,10 @@
  * The picture the product is named after: one guest table beside all its shadow pages, and what the last write to it
  * touched and skipped.
  */
+
+import type { GuestTable } from "../../machine/peek/guest-tables.ts";
 import { EV_EXIT, EV_PTE_WRITE, EV_PTE_WRITE_PAGE } from "../../trace/events.ts";
 import type { LabContext } from "../context.ts";
-import type { GuestTable } from "../../machine/peek/guest-tables.ts";
 import type { LastWrite, ShadowPageInfo, TableView, ViewRequest } from "../protocol/index.ts";
 import { SPTES, SpteWatch } from "./shadow-pages.ts";
 import type { View } from "./view.ts";
@@ -62,7 +63,16 @@ class Table implements View {
     for (const hpa of this.watches.keys()) if (!infos.some((i) => i.hpa === hpa)) this.watches.delete(hpa);
 
     const bad = infos.map((info) => lab.badSptes(info.hpa));
-    const header = JSON.stringify([gfn, level, entrySize, gvaBase, infos, write?.seq ?? -1, bad, tables.length]);
+    const header = JSON.stringify([
+      gfn,
+      level,
+      entrySize,
+      gvaBase,
+      infos,
+      write?.seq ?? -1,
+      bad,
+      tables.length,
+    ]);
     if (!newEntries && !newSptes && header === this.header) return null;
     this.header = header;
     const shadows = infos.map((info, i) => {
@@ -200,7 +210,14 @@ class LastWriteFinder {
       if (kind === EV_PTE_WRITE || kind === EV_EXIT) break;
       if (kind !== EV_PTE_WRITE_PAGE) continue;
       const [hpa, role, verdict, quadrant, index, npte] = trace.at(next)!.words as number[];
-      pages.push({ hpa: hpa!, role: role!, verdict: verdict!, quadrant: quadrant!, index: index!, npte: npte! });
+      pages.push({
+        hpa: hpa!,
+        role: role!,
+        verdict: verdict!,
+        quadrant: quadrant!,
+        index: index!,
+        npte: npte!,
+      });
     }
     return {
       seq,

@@ -2,8 +2,9 @@
  * What every view is: an object that knows its request and what it said last, and answers new data only when
  * something in it changed. It is asked once a tick; what it costs then follows what is on the screen.
  */
-import type { ViewData, ViewRequest } from "../protocol/index.ts";
+
 import type { LabContext } from "../context.ts";
+import type { ViewData, ViewRequest } from "../protocol/index.ts";
 
 export interface View {
   /** New data, or null when nothing changed since the last call. The arrays in it belong to the caller. */

@@ -1,9 +1,10 @@
 /**
  * The walk view: one access translated three ways (the guest's tables, the shadow, the TLB), with the bit that decides.
  */
-import type { LabContext } from "../context.ts";
+
 import { type Access, walkGuest } from "../../machine/peek/guest-walk.ts";
 import { walkShadow } from "../../machine/peek/shadow-walk.ts";
+import type { LabContext } from "../context.ts";
 import type { ViewRequest, WalkStep, WalkView } from "../protocol/index.ts";
 import { comparing, type View } from "./view.ts";
 
@@ -66,11 +67,16 @@ function noteOf(level: number, low: number, entrySize: 4 | 8): string {
 }
 
 /** What the TLB would say. A peek: no entry is used or moved. */
-function tlbOf(lab: LabContext, gva: number, access: Access): { hit: boolean; text: string; step: WalkStep | null } {
+function tlbOf(
+  lab: LabContext,
+  gva: number,
+  access: Access,
+): { hit: boolean; text: string; step: WalkStep | null } {
   const found = lab.machine.cpu.paging
     .entries()
     .find((e) => gva >= e.la >>> 0 && gva < (e.la >>> 0) + e.size);
-  if (found === undefined) return { hit: false, text: "no entry: the processor walks the tables", step: null };
+  if (found === undefined)
+    return { hit: false, text: "no entry: the processor walks the tables", step: null };
   const wp = lab.machine.cpu.paging.wp;
   const lacks =
     access.user && !found.user
