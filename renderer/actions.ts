@@ -76,6 +76,6 @@ export function keyOf(event: KeyboardEvent): string {
 
 /** A key as this system writes it. */
 export function keyText(key: string): string {
-  const text = key.replace("ArrowLeft", "←").replace("ArrowRight", "→");
+  const text = key.replace("ArrowLeft", "Left").replace("ArrowRight", "Right");
   return MAC ? text.replace("Ctrl+", "⌘").replace("Alt+", "⌥").replace("Shift+", "⇧") : text;
 }

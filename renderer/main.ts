@@ -4,7 +4,6 @@
 import "@fontsource-variable/inter/wght.css";
 import "@fontsource/jetbrains-mono/latin-400.css";
 import "@fontsource/jetbrains-mono/latin-600.css";
-import "@fontsource/jetbrains-mono/latin-ext-400.css";
 import "dockview/dist/styles/dockview.css";
 import "./tokens.css";
 import "./base.css";

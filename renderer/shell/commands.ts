@@ -261,6 +261,15 @@ const view = (): readonly Action[] => [
     run: () => dock.toggleMaximized(),
   },
   {
+    id: "close-pane",
+    title: "Close pane",
+    group: "View",
+    key: "",
+    help: "The active one; its command brings it back",
+    when: () => dock.open.length > 1,
+    run: () => dock.closeActive(),
+  },
+  {
     id: "theme",
     title: "Switch between dark and light",
     group: "View",

@@ -8,7 +8,9 @@ import {
   type DockviewPanelApi,
   type GroupPanelPartInitParameters,
   type IContentRenderer,
+  type ITabRenderer,
   type SerializedDockview,
+  type TabPartInitParameters,
 } from "dockview";
 import { mount, unmount } from "svelte";
 import { navigation } from "../navigate.svelte.ts";
@@ -48,6 +50,33 @@ class Content implements IContentRenderer {
   }
 }
 
+/** A tab: its title, and a cross for the mouse (the keyboard closes a pane by its command). */
+class Tab implements ITabRenderer {
+  readonly element = document.createElement("div");
+
+  init(parameters: TabPartInitParameters): void {
+    const title = document.createElement("span");
+    title.textContent = parameters.title;
+    const cross = document.createElement("span");
+    cross.className = "tab-close";
+    cross.title = `Close ${parameters.title}`;
+    cross.setAttribute("aria-hidden", "true");
+    const close = (event: Event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      parameters.api.close();
+    };
+    // The tab's own handlers must not see the press: they would activate or drag what is being closed.
+    cross.addEventListener("pointerdown", (event) => event.stopPropagation());
+    cross.addEventListener("click", close);
+    this.element.className = "tab";
+    this.element.addEventListener("auxclick", (event) => {
+      if (event.button === 1) close(event);
+    });
+    this.element.append(title, cross);
+  }
+}
+
 class Dock {
   #api: DockviewApi | null = null;
   #saving = 0;
@@ -60,6 +89,8 @@ class Dock {
     const api = createDockview(element, {
       theme: { name: "quadrant", className: "dockview-theme-quadrant", dndTabIndicator: "line" },
       createComponent: ({ name }) => new Content(name),
+      createTabComponent: () => new Tab(),
+      defaultTabComponent: "tab",
       disableFloatingGroups: true,
     });
     this.#api = api;
@@ -117,6 +148,11 @@ class Dock {
     const standing = this.#api?.getPanel(id);
     if (standing === undefined) this.show(id, true);
     else standing.api.close();
+  }
+
+  /** Closes the pane that is active. */
+  closeActive(): void {
+    this.#api?.activePanel?.api.close();
   }
 
   /** The active group over the whole dock, and back. */
