@@ -91,7 +91,9 @@ if (process.argv[1] === import.meta.filename) {
   const known = { cli: bundleCli, application: bundleApplication };
   for (const name of wanted.length === 0 ? ["application", "cli"] : wanted) {
     if (known[name] === undefined) {
-      console.error(`There is nothing called ${name} to build; there are ${Object.keys(known).join(" and ")}.`);
+      console.error(
+        `There is nothing called ${name} to build; there are ${Object.keys(known).join(" and ")}.`,
+      );
       process.exit(2);
     }
     await known[name]();

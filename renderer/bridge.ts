@@ -60,15 +60,15 @@ export interface Bridge {
 
 declare global {
   interface Window {
-    /** Put there by the desktop edition's preload script. */
+    /** The desktop edition's preload script puts it there before the page runs, `getBridge` in the browser edition. */
     readonly quadrant?: Bridge;
   }
 }
 
-let bridge: Bridge | null = null;
-
 /** The bridge of this window's edition; the same object at every call. */
 export function getBridge(): Bridge {
-  bridge ??= window.quadrant ?? browserBridge();
+  if (window.quadrant !== undefined) return window.quadrant;
+  const bridge = browserBridge();
+  Object.defineProperty(window, "quadrant", { value: bridge });
   return bridge;
 }

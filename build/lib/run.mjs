@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { installIsStale, inRoot, ROOT } from "./repository.mjs";
+import { inRoot, installIsStale, ROOT } from "./repository.mjs";
 
 /** Runs a program to its end with its output shown. Answers its exit code (128 + signal number aside: 1). */
 export function run(program, args, options = {}) {
@@ -46,11 +46,16 @@ export const tool = (path) => inRoot("node_modules", ...path.split("/"));
 
 export const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
-/** Installs the locked packages when they are missing or others than locked. Answers false when that failed. */
-export async function install() {
+/**
+ * Installs the locked packages when they are missing or others than locked. Answers false when that failed.
+ * What is said goes to `out` (1: standard output, 2: standard error).
+ */
+export async function install(out = 1) {
   if (!installIsStale()) return true;
-  console.log("Installing the locked packages (npm ci) …");
+  const say = out === 1 ? console.log : console.error;
+  say("Installing the locked packages (npm ci) …");
   const code = await run(npm, ["ci", "--no-fund", "--no-audit"], {
+    stdio: ["ignore", out, 2],
     shell: process.platform === "win32",
   });
   if (code !== 0) console.error("npm ci failed; its output above says why.");

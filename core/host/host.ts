@@ -169,13 +169,13 @@ export class Host {
   }
 
   private planPush(): void {
-    if (this.pushPlanned || this.unacknowledged >= 0) return;
+    if (this.unacknowledged >= 0) return;
     const wait = this.lastPush + PUSH_MS - this.tools.now();
     if (wait <= 0) {
       this.push();
       return;
     }
-    if (this.ticking) return; // the tick asks again
+    if (this.ticking || this.pushPlanned) return; // the next tick asks again, or the timer does
     this.pushPlanned = true;
     this.tools.after(wait, () => {
       this.pushPlanned = false;

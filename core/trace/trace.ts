@@ -95,6 +95,11 @@ export class Trace {
     return found.reverse();
   }
 
+  /** Kind of the event numbered `seq`, which must be in the ring; without taking it out. */
+  kindAt(seq: number): number {
+    return this.ring[(seq % this.capacity) * EVENT_WORDS]!;
+  }
+
   clear(): void {
     this.count = 0;
   }

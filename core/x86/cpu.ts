@@ -1,2 +1,676 @@
-/** The processor. (Placeholder of the contract; the x86 room fills it.) */
-export class Cpu {}
+/**
+ * The processor: its registers, and the fast path of its memory accesses. What instructions do stands in `isa/`, how
+ * they are run in run.ts, what happens off the fast path in access.ts, segments.ts, delivery.ts, system.ts.
+ *
+ * It does not know that it may be virtualised: it walks the tables its paging unit names, and comes back with an exit
+ * where `intercepts` asks for one. 32-bit quantities are signed integers.
+ */
+import type { HostMemory } from "../memory/host-memory.ts";
+import type { Trace, TraceClock } from "../trace/trace.ts";
+import {
+  linearCheck,
+  linearOf,
+  linearRead,
+  linearWrite,
+  pageFault,
+  readSlow,
+  rmwReadSlow,
+  userBit,
+  writeSlow,
+} from "./access.ts";
+import { type Block, BlockCache } from "./blocks.ts";
+import { NO_IO } from "./bus.ts";
+import {
+  ACCESS_WRITE,
+  type EmulatorPort,
+  EXIT_NONE,
+  type ExitInfo,
+  type IoBus,
+  type PhysicalBus,
+  type Processor,
+  RUN_EXIT,
+  RUN_UNIMPLEMENTED,
+  VECTORING_NONE,
+} from "./door.ts";
+import { GP, UD } from "./exceptions.ts";
+import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
+import { BRANCH, CS, ES, SS, STOP } from "./isa/insn.ts";
+import { FAST_EMPTY, FAST_WORDS, type Tlb } from "./paging/tlb.ts";
+import { Paging } from "./paging/unit.ts";
+import { run, step } from "./run.ts";
+import {
+  ATTR_FLAT_CODE,
+  ATTR_FLAT_DATA,
+  isExpandDown,
+  isReadable,
+  isUnusable,
+  isWritable,
+  LDTR,
+  SEG_BIG,
+  SEG_P,
+  SEG_UNUSABLE,
+  SEGMENTS,
+  TR,
+} from "./segment-cache.ts";
+import { type CpuState, loadCpu, saveCpu } from "./state.ts";
+import { applyControls } from "./system.ts";
+
+/** Reasons to look up between two blocks, as bits of `attention`. */
+export const ATT_LINE = 1; // the interrupt line is raised
+export const ATT_PENDING = 2; // an injected event waits
+export const ATT_DEBUG = 4; // a single-step trap waits
+export const ATT_SHADOW = 8; // STI or MOV SS has just retired
+export const ATT_HALTED = 16;
+export const ATT_BREAK = 32; // breakpoints are set
+export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
+
+/** Flags that make every instruction a matter of its own. */
+export const FLAGS_STEPWISE = FLAG_TF | FLAG_RF;
+
+/** Entries of the cache from EIP to block. */
+export const JUMP_ENTRIES = 4096;
+
+/** Bit of `flat`: SS is flat, writable and 32-bit. */
+const FLAT_STACK = 1 << 16;
+
+const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
+
+export class Cpu implements Processor, TraceClock {
+  /** eax ecx edx ebx esp ebp esi edi, the zero register, and the three words of EFLAGS (flags.ts). */
+  readonly regs = new Int32Array(REGS_LENGTH);
+  /** Within a handler: the address behind the instruction. */
+  eip = 0;
+  faulted = false;
+  cr0 = 0x10; // ET
+  cr2 = 0;
+  cr3 = 0;
+  cr4 = 0;
+  efer = 0;
+  cpl = 0;
+
+  /** Segment registers ES CS SS DS FS GS, then LDTR and TR. */
+  readonly segSelector = new Int32Array(SEGMENTS);
+  readonly segBase = new Int32Array(SEGMENTS);
+  readonly segLimit = new Uint32Array(SEGMENTS);
+  /** Access rights (segment-cache.ts). */
+  readonly segAttr = new Int32Array(SEGMENTS);
+  gdtBase = 0;
+  gdtLimit = 0xffff;
+  idtBase = 0;
+  idtLimit = 0xffff;
+
+  /** Derived: bit n when segment n is flat for reads, bit n + 8 for writes. */
+  flat = 0;
+  csBase = 0;
+  csFlat = true;
+  /** ESP bits in use: -1 or 0xffff (SS.B). */
+  stackMask = -1;
+
+  // What the fast path needs, in reach.
+  readonly memory: HostMemory;
+  readonly bytes: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly i32: Int32Array;
+  readonly paging: Paging;
+  readonly tlb: Tlb;
+  readonly blocks: BlockCache;
+  readonly trace: Trace;
+  io: IoBus;
+  /** The derived arrays of the current privilege. */
+  private fastRead: Int32Array;
+  private fastWrite: Int32Array;
+
+  /** Host byte address of a read-modify-write in flight, or -1: then `rmwLa` says where. */
+  rmwHost = -1;
+  rmwLa = 0;
+  /** Upper half of the last 8-byte read. */
+  high = 0;
+
+  /** The descriptor read last (segments.ts), and the inner stack found last (delivery.ts). */
+  descLow = 0;
+  descHigh = 0;
+  newSs = 0;
+  newEsp = 0;
+
+  // Faults and stops of the instruction in flight.
+  excVector = 0;
+  excError = -1;
+  excAddress = 0;
+  /** RUN_EXIT or RUN_UNIMPLEMENTED when `faulted` means that, else -1. */
+  stopCode = -1;
+  /** What stopped a RUN_UNIMPLEMENTED: name of the instruction or mechanism. */
+  unimplemented = "";
+  /** True: instructions that the manual defines and we do not have raise #UD instead of stopping. */
+  unimplementedIsUd = false;
+  /** The event under delivery, for exits. */
+  vectoringType = VECTORING_NONE;
+  vectoringVector = 0;
+  vectoringError = -1;
+
+  // Between instructions.
+  attention = 0;
+  pendingVector = -1;
+  pendingType = 0;
+  pendingError = -1;
+  /** The last unit was an iteration of a REP instruction that goes on. */
+  midRep = false;
+  private line = -1;
+  /** Deliveries since a unit last retired, and when that was: see delivery.ts. */
+  deliveries = 0;
+  deliveriesAt = -1;
+
+  // Time.
+  retired = 0;
+  /** Time that passed while halted. `time` is retired units plus these jumps. */
+  jumps = 0;
+  tscOffset = 0;
+
+  // The block being run, for whoever asks what time it is within it.
+  running: Block | null = null;
+  runningEip = 0;
+  index = 0;
+  readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
+  readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
+
+  // Under a hypervisor.
+  intercepts = 0;
+  /** Within step(STEP_NO_INTERCEPT) and step(STEP_EMULATE): instructions do not exit. */
+  unintercepted = false;
+  emulating = false;
+  emulator: EmulatorPort | null = null;
+  readonly exit: ExitInfo = {
+    reason: EXIT_NONE,
+    gva: 0,
+    error: 0,
+    cr: 0,
+    value: 0,
+    valueHigh: 0,
+    msr: 0,
+    port: 0,
+    size: 0,
+    nextEip: 0,
+    vectoringType: VECTORING_NONE,
+    vectoringVector: 0,
+    vectoringError: -1,
+  };
+
+  /** EIPs that `run` stops before. Change through `setBreakpoints`. */
+  breakpoints: readonly number[] = [];
+  brokeAtEip = 0;
+  brokeAtRetired = -1;
+
+  constructor(memory: HostMemory, bus: PhysicalBus, trace: Trace, io: IoBus = NO_IO) {
+    this.memory = memory;
+    this.bytes = memory.bytes;
+    this.u16 = memory.u16;
+    this.i32 = memory.i32;
+    this.trace = trace;
+    this.io = io;
+    this.blocks = new BlockCache(memory, (hfn) => this.tlb.dropDerivedWritesTo(hfn));
+    this.paging = new Paging(memory, bus, trace, (hpa) => this.beforeWalkStore(hpa));
+    this.tlb = this.paging.tlb;
+    this.fastRead = this.tlb.readSupervisor;
+    this.fastWrite = this.tlb.writeSupervisor;
+    trace.clock = this;
+    this.reset();
+  }
+
+  /** 32-bit protected mode with paging and interrupts off, flat segments, everything else 0. Memory is not touched. */
+  reset(): void {
+    this.regs.fill(0);
+    this.regs[REST] = FLAG_FIXED;
+    this.eip = 0;
+    this.cr0 = 0x11;
+    this.cr2 = this.cr3 = this.cr4 = this.efer = 0;
+    for (let seg = 0; seg < SEGMENTS; seg++) {
+      this.segSelector[seg] = seg === CS ? 0x08 : seg < LDTR ? 0x10 : 0;
+      this.segBase[seg] = 0;
+      this.segLimit[seg] = seg < LDTR ? 0xffff_ffff : 0xffff;
+      this.segAttr[seg] = seg === CS ? ATTR_FLAT_CODE : seg < LDTR ? ATTR_FLAT_DATA : SEG_UNUSABLE;
+    }
+    this.segAttr[TR] = SEG_P | 0xb;
+    this.gdtBase = this.idtBase = 0;
+    this.gdtLimit = this.idtLimit = 0xffff;
+    this.attention = this.breakpoints.length > 0 ? ATT_BREAK : 0;
+    this.pendingVector = -1;
+    this.midRep = false;
+    this.line = -1;
+    this.deliveries = 0;
+    this.deliveriesAt = -1;
+    this.retired = this.jumps = this.tscOffset = 0;
+    this.faulted = false;
+    this.stopCode = -1;
+    this.brokeAtRetired = -1;
+    this.setCpl(0);
+    this.segmentsChanged();
+    this.blocks.clear();
+    this.paging.tlb.flush(false);
+    applyControls(this);
+  }
+
+  // ---- registers and derived state ----
+
+  get eflags(): number {
+    return getEflags(this);
+  }
+
+  set eflags(value: number) {
+    setEflags(this, value);
+  }
+
+  /** Selector of segment register `seg` (0-5; 6 LDTR, 7 TR). */
+  selector(seg: number): number {
+    return this.segSelector[seg]!;
+  }
+
+  setCpl(cpl: number): void {
+    this.cpl = cpl;
+    this.chooseFast();
+    this.tlb.fetchEpoch++;
+  }
+
+  private chooseFast(): void {
+    const tlb = this.tlb;
+    this.fastRead = this.emulating ? NOTHING_FAST : this.cpl === 3 ? tlb.readUser : tlb.readSupervisor;
+    this.fastWrite = this.emulating ? NOTHING_FAST : this.cpl === 3 ? tlb.writeUser : tlb.writeSupervisor;
+  }
+
+  setEmulating(on: boolean): void {
+    this.emulating = on;
+    this.chooseFast();
+  }
+
+  /** Derives what the fast paths test from the segment registers. Call after changing any. */
+  segmentsChanged(): void {
+    let flat = 0;
+    for (let seg = ES; seg < LDTR; seg++) {
+      const attr = this.segAttr[seg]!;
+      if (isUnusable(attr) || isExpandDown(attr)) continue;
+      if (this.segBase[seg] !== 0 || this.segLimit[seg] !== 0xffff_ffff) continue;
+      if (isReadable(attr)) flat |= 1 << seg;
+      if (isWritable(attr)) flat |= 256 << seg;
+    }
+    const stack = (1 << SS) | (256 << SS);
+    if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
+    this.flat = flat;
+    this.csBase = this.segBase[CS]!;
+    this.csFlat = this.segLimit[CS] === 0xffff_ffff;
+    this.attention = this.csFlat ? this.attention & ~ATT_LIMIT : this.attention | ATT_LIMIT;
+    this.stackMask = (this.segAttr[SS]! & SEG_BIG) !== 0 ? -1 : 0xffff;
+    this.tlb.fetchEpoch++;
+  }
+
+  get csBig(): boolean {
+    return (this.segAttr[CS]! & SEG_BIG) !== 0;
+  }
+
+  get linearIp(): number {
+    return (this.eip + this.csBase) | 0;
+  }
+
+  get bus(): PhysicalBus {
+    return this.paging.bus;
+  }
+
+  set bus(bus: PhysicalBus) {
+    this.paging.bus = bus;
+  }
+
+  /** Makes the paging unit follow CR0, CR3, CR4 and EFER, as on the bare machine. Reads no PDPTEs, flushes nothing. */
+  applyControls(): void {
+    applyControls(this);
+  }
+
+  // ---- time ----
+
+  /** Retired units plus the jumps made while halted, also within a block. */
+  get time(): number {
+    return this.retired + this.jumps + this.index;
+  }
+
+  /** EIP of the instruction being executed, or of the next one between two. */
+  get traceEip(): number {
+    const block = this.running;
+    return block === null ? this.eip : (this.runningEip + block.offsets[this.index]!) | 0;
+  }
+
+  // ---- memory: `seg` 0-5, `ea` an effective offset ----
+
+  read8(seg: number, ea: number): number {
+    if (((this.flat >>> seg) & 1) !== 0) {
+      const fast = this.fastRead;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xfff)) return this.bytes[(ea + fast[w + 1]!) | 0]!;
+    }
+    return readSlow(this, seg, ea, 1);
+  }
+
+  read16(seg: number, ea: number): number {
+    if (((this.flat >>> seg) & 1) !== 0) {
+      const fast = this.fastRead;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xffe)) return this.u16[((ea + fast[w + 1]!) | 0) >> 1]!;
+    }
+    return readSlow(this, seg, ea, 2);
+  }
+
+  read32(seg: number, ea: number): number {
+    if (((this.flat >>> seg) & 1) !== 0) {
+      const fast = this.fastRead;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xffc)) return this.i32[((ea + fast[w + 1]!) | 0) >> 2]!;
+    }
+    return readSlow(this, seg, ea, 4);
+  }
+
+  write8(seg: number, ea: number, value: number): void {
+    if (((this.flat >>> seg) & 256) !== 0) {
+      const fast = this.fastWrite;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xfff)) {
+        this.bytes[(ea + fast[w + 1]!) | 0] = value;
+        return;
+      }
+    }
+    writeSlow(this, seg, ea, 1, value);
+  }
+
+  write16(seg: number, ea: number, value: number): void {
+    if (((this.flat >>> seg) & 256) !== 0) {
+      const fast = this.fastWrite;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xffe)) {
+        this.u16[((ea + fast[w + 1]!) | 0) >> 1] = value;
+        return;
+      }
+    }
+    writeSlow(this, seg, ea, 2, value);
+  }
+
+  write32(seg: number, ea: number, value: number): void {
+    if (((this.flat >>> seg) & 256) !== 0) {
+      const fast = this.fastWrite;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xffc)) {
+        this.i32[((ea + fast[w + 1]!) | 0) >> 2] = value;
+        return;
+      }
+    }
+    writeSlow(this, seg, ea, 4, value);
+  }
+
+  rmwRead8(seg: number, ea: number): number {
+    if (((this.flat >>> seg) & 256) !== 0) {
+      const fast = this.fastWrite;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xfff)) {
+        const host = (ea + fast[w + 1]!) | 0;
+        this.rmwHost = host;
+        return this.bytes[host]!;
+      }
+    }
+    return rmwReadSlow(this, seg, ea, 1);
+  }
+
+  rmwRead16(seg: number, ea: number): number {
+    if (((this.flat >>> seg) & 256) !== 0) {
+      const fast = this.fastWrite;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xffe)) {
+        const host = (ea + fast[w + 1]!) | 0;
+        this.rmwHost = host;
+        return this.u16[host >> 1]!;
+      }
+    }
+    return rmwReadSlow(this, seg, ea, 2);
+  }
+
+  rmwRead32(seg: number, ea: number): number {
+    if (((this.flat >>> seg) & 256) !== 0) {
+      const fast = this.fastWrite;
+      const w = (ea >>> 11) & 0x7fe;
+      if (fast[w] === (ea & ~0xffc)) {
+        const host = (ea + fast[w + 1]!) | 0;
+        this.rmwHost = host;
+        return this.i32[host >> 2]!;
+      }
+    }
+    return rmwReadSlow(this, seg, ea, 4);
+  }
+
+  /** 8-byte read for CMPXCHG8B: the low half, the upper one in `high`; checked as a write. */
+  rmwRead64(seg: number, ea: number): number {
+    const la = linearOf(this, seg, ea, 8, true);
+    if (this.faulted) return 0;
+    this.rmwLa = la;
+    const user = userBit(this);
+    if (this.emulating) {
+      const low = this.emulator!.read(la, 8, user | ACCESS_WRITE);
+      this.high = this.emulator!.high;
+      return low;
+    }
+    if (!linearCheck(this, la, 8, user | ACCESS_WRITE)) return 0;
+    const low = linearRead(this, la, 4, user);
+    this.high = linearRead(this, (la + 4) | 0, 4, user);
+    return low;
+  }
+
+  rmwWrite8(value: number): void {
+    if (this.rmwHost >= 0) this.bytes[this.rmwHost] = value;
+    else linearWrite(this, this.rmwLa, 1, value & 0xff, userBit(this));
+  }
+
+  rmwWrite16(value: number): void {
+    if (this.rmwHost >= 0) this.u16[this.rmwHost >> 1] = value;
+    else linearWrite(this, this.rmwLa, 2, value & 0xffff, userBit(this));
+  }
+
+  rmwWrite32(value: number): void {
+    if (this.rmwHost >= 0) this.i32[this.rmwHost >> 2] = value;
+    else linearWrite(this, this.rmwLa, 4, value, userBit(this));
+  }
+
+  /** Stores both halves behind `rmwRead64`, as one access. */
+  rmwWrite64(low: number, high: number): void {
+    const user = userBit(this);
+    if (this.emulating) {
+      this.emulator!.write(this.rmwLa, 8, low, high, user | ACCESS_WRITE);
+      return;
+    }
+    linearWrite(this, this.rmwLa, 4, low, user);
+    linearWrite(this, (this.rmwLa + 4) | 0, 4, high, user);
+  }
+
+  /** Would `size` bytes be accessible? Raises the fault otherwise. Sets A (and D for a write) as the access would. */
+  check(seg: number, ea: number, size: number, write: boolean): boolean {
+    const la = linearOf(this, seg, ea, size, write);
+    if (this.faulted) return false;
+    return linearCheck(this, la, size, write ? userBit(this) | ACCESS_WRITE : userBit(this));
+  }
+
+  // ---- stack ----
+
+  push16(value: number): void {
+    const sp = this.moveSp(-2);
+    this.write16(SS, sp & this.stackMask, value);
+    if (!this.faulted) this.regs[4] = sp;
+  }
+
+  push32(value: number): void {
+    if ((this.flat & FLAT_STACK) !== 0) {
+      const fast = this.fastWrite;
+      const sp = (this.regs[4]! - 4) | 0;
+      const w = (sp >>> 11) & 0x7fe;
+      if (fast[w] === (sp & ~0xffc)) {
+        this.i32[((sp + fast[w + 1]!) | 0) >> 2] = value;
+        this.regs[4] = sp;
+        return;
+      }
+    }
+    const sp = this.moveSp(-4);
+    this.write32(SS, sp & this.stackMask, value);
+    if (!this.faulted) this.regs[4] = sp;
+  }
+
+  pop16(): number {
+    const value = this.read16(SS, this.regs[4]! & this.stackMask);
+    if (!this.faulted) this.regs[4] = this.moveSp(2);
+    return value;
+  }
+
+  pop32(): number {
+    if ((this.flat & FLAT_STACK) !== 0) {
+      const fast = this.fastRead;
+      const sp = this.regs[4]!;
+      const w = (sp >>> 11) & 0x7fe;
+      if (fast[w] === (sp & ~0xffc)) {
+        this.regs[4] = sp + 4;
+        return this.i32[((sp + fast[w + 1]!) | 0) >> 2]!;
+      }
+    }
+    const value = this.read32(SS, this.regs[4]! & this.stackMask);
+    if (!this.faulted) this.regs[4] = this.moveSp(4);
+    return value;
+  }
+
+  /** ESP moved by `by`; only SP moves in a 16-bit stack. */
+  moveSp(by: number): number {
+    const esp = this.regs[4]!;
+    const mask = this.stackMask;
+    return (esp & ~mask) | ((esp + by) & mask);
+  }
+
+  // ---- what a handler says ----
+
+  /** Records an exception to be delivered; error -1: it has no code. */
+  raise(vector: number, error = -1): number {
+    this.excVector = vector;
+    this.excError = error;
+    this.faulted = true;
+    return STOP;
+  }
+
+  raisePageFault(la: number, error: number): void {
+    const emulating = this.emulating;
+    this.emulating = true; // never an exit
+    pageFault(this, la, error);
+    this.emulating = emulating;
+  }
+
+  /** A near transfer's target: #GP(0) beyond the limit of CS. */
+  jumpNear(target: number): number {
+    if (!this.csFlat && target >>> 0 > this.segLimit[CS]!) return this.raise(GP, 0);
+    this.eip = target | 0;
+    return BRANCH;
+  }
+
+  unimplementedInsn(): number {
+    if (this.unimplementedIsUd) return this.raise(UD);
+    return this.stopUnimplemented("");
+  }
+
+  /** Stops the machine at this instruction: a mechanism that the manual defines and we do not have. */
+  stopUnimplemented(what: string): number {
+    this.unimplemented = what;
+    this.stopCode = RUN_UNIMPLEMENTED;
+    this.faulted = true;
+    return STOP;
+  }
+
+  /** True when an instruction has to exit for this reason. */
+  intercepting(reason: number): boolean {
+    return ((this.intercepts >>> reason) & 1) !== 0 && !this.unintercepted;
+  }
+
+  /** The instruction in flight exits instead of happening. Details are put into `exit` by the caller. */
+  exitFor(reason: number): number {
+    this.exit.reason = reason;
+    this.exit.nextEip = this.eip;
+    this.exit.vectoringType = VECTORING_NONE;
+    this.stopCode = RUN_EXIT;
+    this.faulted = true;
+    return STOP;
+  }
+
+  // ---- events from outside ----
+
+  inject(vector: number, type: number, error: number): void {
+    this.pendingVector = vector;
+    this.pendingType = type;
+    this.pendingError = error;
+    this.attention |= ATT_PENDING;
+  }
+
+  cancelInjection(): void {
+    this.pendingVector = -1;
+    this.attention &= ~ATT_PENDING;
+  }
+
+  get interruptLine(): number {
+    return this.line;
+  }
+
+  set interruptLine(vector: number) {
+    this.line = vector;
+    this.attention = vector >= 0 ? this.attention | ATT_LINE : this.attention & ~ATT_LINE;
+  }
+
+  get halted(): boolean {
+    return (this.attention & ATT_HALTED) !== 0;
+  }
+
+  set halted(on: boolean) {
+    this.attention = on ? this.attention | ATT_HALTED : this.attention & ~ATT_HALTED;
+  }
+
+  /** EIPs that `run` stops before. */
+  setBreakpoints(eips: Iterable<number>): void {
+    this.breakpoints = [...eips].map((eip) => eip | 0);
+    this.attention = this.breakpoints.length > 0 ? this.attention | ATT_BREAK : this.attention & ~ATT_BREAK;
+  }
+
+  complete(): void {
+    this.eip = this.exit.nextEip;
+    this.retired++;
+    this.midRep = false;
+    this.attention &= ~ATT_SHADOW;
+    if ((this.regs[REST]! & FLAG_TF) !== 0) this.attention |= ATT_DEBUG;
+    this.regs[REST]! &= ~FLAG_RF;
+  }
+
+  // ---- host memory changed by others ----
+
+  codeChanged(hfn: number): void {
+    this.blocks.dropFrame(hfn);
+  }
+
+  private beforeWalkStore(hpa: number): void {
+    const hfn = hpa >>> 12;
+    this.memory.touch(hfn);
+    this.blocks.written(hfn, hpa & 0xffc, 4);
+  }
+
+  /** Begins a new epoch of page versions: the next store into each page stamps it again. */
+  newEpoch(): void {
+    this.memory.epoch++;
+    this.tlb.dropDerivedWrites();
+  }
+
+  // ---- running ----
+
+  run(budget: number): number {
+    return run(this, budget);
+  }
+
+  step(mode: number): number {
+    return step(this, mode);
+  }
+
+  save(): CpuState {
+    return saveCpu(this);
+  }
+
+  load(state: CpuState): void {
+    loadCpu(this, state);
+  }
+}

@@ -141,6 +141,27 @@ export interface PagingUnit {
   flush(why: number, keepGlobal: boolean): void;
   /** Drops every translation of the page (4 KiB, or the whole large page) that holds `la`. */
   invlpg(la: number): void;
+  /** A peek at the valid TLB entries, for audits and views; allocates. */
+  entries(): TlbEntry[];
+}
+
+/**
+ * One TLB entry as a peek shows it. A page fault (delivered, or an EXIT_PF) has dropped the entries of its own address
+ * (SDM vol. 3, 4.10.4.1), so an entry that is too narrow never outlives the fault that it causes.
+ */
+export interface TlbEntry {
+  /** Linear address of the first byte, 4 KiB aligned (or the large page's alignment). */
+  readonly la: number;
+  /** Bytes that the entry translates: 4096, 2 MiB or 4 MiB. */
+  readonly size: number;
+  /** Physical frame number of `la` on the processor's bus. */
+  readonly pfn: number;
+  /** Rights combined over all levels. */
+  readonly write: boolean;
+  readonly user: boolean;
+  readonly nx: boolean;
+  /** D of the leaf was set when the entry was made or later: a store needs no walk. */
+  readonly dirty: boolean;
 }
 
 /** What core/kvm and core/machine may ask of the processor. */
@@ -160,6 +181,12 @@ export interface Processor {
   /** Units retired since reset. */
   retired: number;
   readonly paging: PagingUnit;
+  /** The physical address space. Under a hypervisor host-physical, bare guest-physical. Whoever assigns it calls `paging.flush`. */
+  bus: PhysicalBus;
+  /** Somebody else stored into this frame of host memory: decoded blocks of it (FRAME_CODE) are dropped. */
+  codeChanged(hfn: number): void;
+  /** Linear address of the next instruction (CS base + EIP). */
+  readonly linearIp: number;
   readonly trace: Trace;
   /** Bits 1 << EXIT_…: what comes back as an exit instead of happening. 0 on the bare machine. */
   intercepts: number;

@@ -9,6 +9,7 @@ import { connectIpc } from "./ipc.ts";
 import { setMenu } from "./menu.ts";
 import { closeContents, closeSession } from "./safety.ts";
 import { declareScheme, serveScheme } from "./scheme.ts";
+import { selfCheck } from "./self-check.ts";
 import { createWindow } from "./window.ts";
 
 /** The built application: renderer/ and electron/ lie in it. */
@@ -20,7 +21,8 @@ app.on("web-contents-created", (_event, contents) => closeContents(contents));
 
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
-  app.enableSandbox();
+  // The two contradict each other, and Electron then ends in a loop; root has no other way than --no-sandbox.
+  if (!app.commandLine.hasSwitch("no-sandbox")) app.enableSandbox();
   app.on("second-instance", () => {
     const window = BrowserWindow.getAllWindows()[0];
     if (window === undefined) return;
@@ -40,7 +42,7 @@ async function start(): Promise<void> {
   const host = new HostProcess(join(root, "electron", "host.cjs"));
   const window = createWindow(join(root, "electron", "preload.cjs"));
   setMenu([], () => {});
-  connectIpc(window, host);
+  connectIpc(window, host, selfCheck(process.argv));
   host.start();
   app.on("will-quit", () => host.stop());
   await window.loadURL("quadrant://app/");

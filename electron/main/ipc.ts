@@ -3,7 +3,7 @@
  * one that fits is forwarded to the host or carried out, one that does not is answered in words and changes nothing.
  */
 import { type BrowserWindow, ipcMain, type WebFrameMain } from "electron";
-import { type HostMessage, parseClientMessage } from "../../core/lab/protocol/index.ts";
+import { type ClientMessage, type HostMessage, parseClientMessage } from "../../core/lab/protocol/index.ts";
 import { type Answer, CRASH, MENU, MESSAGE, POST, REQUEST } from "./channels.ts";
 import { openFile, saveFile } from "./files.ts";
 import type { HostProcess } from "./host.ts";
@@ -11,7 +11,12 @@ import { setMenu } from "./menu.ts";
 import { type AppRequest, parseAppRequest } from "./requests.ts";
 import { isOwn } from "./safety.ts";
 
-export function connectIpc(window: BrowserWindow, host: HostProcess): void {
+/** `seen` is told of every message of the page that was let through. */
+export function connectIpc(
+  window: BrowserWindow,
+  host: HostProcess,
+  seen: (message: ClientMessage) => void,
+): void {
   const send = (channel: string, ...values: unknown[]): void => {
     if (!window.isDestroyed() && !window.webContents.isCrashed()) window.webContents.send(channel, ...values);
   };
@@ -27,8 +32,10 @@ export function connectIpc(window: BrowserWindow, host: HostProcess): void {
   ipcMain.on(POST, (event, data: unknown) => {
     if (!isOurs(event.senderFrame)) return;
     const parsed = parseClientMessage(data);
-    if (parsed.ok) host.post(parsed.message);
-    else send(MESSAGE, refusal(data, parsed.error));
+    if (parsed.ok) {
+      host.post(parsed.message);
+      seen(parsed.message);
+    } else send(MESSAGE, refusal(data, parsed.error));
   });
 
   ipcMain.handle(REQUEST, async (event, data: unknown): Promise<Answer> => {

@@ -5,11 +5,8 @@
 import type { ClientMessage, HostMessage } from "../../core/lab/protocol/index.ts";
 import type { Bridge, OpenedFile, Unsubscribe } from "../bridge.ts";
 
-/** What the worker says beside HostMessages: it is there, or it failed. */
-type WorkerMessage =
-  | { readonly type: "host-ready" }
-  | { readonly type: "host-failed"; readonly reason: string }
-  | HostMessage;
+/** What the worker says beside HostMessages: that it is there. */
+type WorkerMessage = { readonly type: "host-ready" } | HostMessage;
 
 export function browserBridge(): Bridge {
   const messages = listeners<HostMessage>();
@@ -21,7 +18,6 @@ export function browserBridge(): Bridge {
     const ready = new Promise<void>((resolve) => {
       target.onmessage = (event: MessageEvent<WorkerMessage>) => {
         if (event.data.type === "host-ready") resolve();
-        else if (event.data.type === "host-failed") fail(target, event.data.reason);
         else messages.tell(event.data);
       };
       target.onerror = (event) => {

@@ -1,0 +1,85 @@
+/**
+ * The built-in guests: what the lab starts without being given a file. Each is a multiboot 1 image made by nasm from
+ * the source in its folder; what it does and why is told at the head of that source.
+ */
+import { decodeBase64 } from "./decode.ts";
+import * as nonpae from "./nonpae-kernel/binary.ts";
+import * as pae from "./pae-kernel/binary.ts";
+import * as quadrant from "./quadrant/binary.ts";
+
+export interface GuestSymbol {
+  readonly name: string;
+  /** Linked (virtual) address, unsigned. */
+  readonly address: number;
+}
+
+export interface BuiltinGuest {
+  readonly id: string;
+  readonly title: string;
+  readonly help: string;
+  /** The kind `openImage` of core/images is to be called with. */
+  readonly kind: "multiboot";
+  /** Bytes of memory from 0 and from 4 GiB that the guest was written for; more is fine. */
+  readonly memory: number;
+  readonly memoryHigh: number;
+  readonly bytes: Uint8Array;
+  readonly symbols: readonly GuestSymbol[];
+  /** Symbol at which the lab pauses when the guest is started for the first time, or null. */
+  readonly pauseAt: string | null;
+  /** Lines to show at the first start: what this is, what to press, what to look for. */
+  readonly introduction: readonly string[];
+}
+
+const MIB = 1 << 20;
+
+const symbolsOf = (rows: readonly (readonly [string, number])[]): GuestSymbol[] =>
+  rows.map(([name, address]) => ({ name, address }));
+
+export const GUESTS: readonly BuiltinGuest[] = [
+  {
+    id: "quadrant",
+    title: "Quadrant: one page table, two shadow pages",
+    help: "The smallest program that shows Linux commit fce0657: it writes entries of one page table and one page directory, and checks that no other page changed.",
+    kind: "multiboot",
+    memory: 128 * MIB,
+    memoryHigh: 0,
+    bytes: decodeBase64(quadrant.BINARY),
+    symbols: symbolsOf(quadrant.SYMBOLS),
+    pauseAt: "first_write",
+    introduction: [
+      "The page table at gfn 0x1234 has 1024 entries; its shadow needs two pages of 512. PTE 72 (left half) and PTE 584 (right half) have the same index, 72, in them.",
+      "The machine stands before the instruction that writes PTE 584. Press Step: the write is trapped, and the picture shows which shadow entry it cleared and which page it skipped.",
+      "Then press Run and read the console: both pages still show their own bytes.",
+      "Now choose policy D (an update without the quadrant), reset and run: the left page shows the right page's frame, and the guest prints WRONG.",
+    ],
+  },
+  {
+    id: "nonpae-kernel",
+    title: "A kernel without PAE",
+    help: "2-level paging with 4 KiB and 4 MiB pages: a higher-half kernel, a user task, demand paging, copy-on-write between two address spaces, and many page-table writes.",
+    kind: "multiboot",
+    memory: 16 * MIB,
+    memoryHigh: 0,
+    bytes: decodeBase64(nonpae.BINARY),
+    symbols: symbolsOf(nonpae.SYMBOLS),
+    pauseAt: null,
+    introduction: [],
+  },
+  {
+    id: "pae-kernel",
+    title: "A kernel with PAE, NX and memory above 4 GiB",
+    help: "3-level paging with 4 KiB and 2 MiB pages and NX: the same work as the kernel without PAE, an execute-disable fault, and frames at 4 GiB.",
+    kind: "multiboot",
+    memory: 16 * MIB,
+    memoryHigh: 16 * MIB,
+    bytes: decodeBase64(pae.BINARY),
+    symbols: symbolsOf(pae.SYMBOLS),
+    pauseAt: null,
+    introduction: [],
+  },
+];
+
+/** The guest of that id, or null. */
+export function findGuest(id: string): BuiltinGuest | null {
+  return GUESTS.find((guest) => guest.id === id) ?? null;
+}

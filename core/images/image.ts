@@ -1,0 +1,121 @@
+/**
+ * What a loader answers: everything the machine must store and the register state to start with. All kinds start in
+ * 32-bit protected mode with paging and interrupts off and the same GDT: null, flat code 0x08, flat data 0x10.
+ */
+
+export type LoadedKind = "flat" | "elf" | "multiboot";
+
+export interface ImageOptions {
+  /** Load address of a flat image (default 0x100000); other kinds carry their own. */
+  readonly address?: number | undefined;
+  /** Bytes of memory from guest-physical 0. */
+  readonly memory: number;
+  /** Bytes of memory from guest-physical 4 GiB. */
+  readonly memoryHigh: number;
+  /** Command line handed to a multiboot kernel; characters above U+00FF become "?". At most 1000 characters. */
+  readonly commandLine?: string | undefined;
+}
+
+export interface StartRegs {
+  readonly eax: number;
+  readonly ecx: number;
+  readonly edx: number;
+  readonly ebx: number;
+  readonly esp: number;
+  readonly ebp: number;
+  readonly esi: number;
+  readonly edi: number;
+}
+
+export interface LoadedImage {
+  readonly kind: LoadedKind;
+  /** To be stored in this order; where two overlap, the later one wins. `bytes` may be a window on the image's file. */
+  readonly writes: readonly { readonly gpa: number; readonly bytes: Uint8Array }[];
+  /** To be filled with zeros, before the writes. */
+  readonly zeros: readonly { readonly gpa: number; readonly length: number }[];
+  /** EIP, a guest-physical address (unsigned). */
+  readonly entry: number;
+  /** Unsigned 32-bit values. EFLAGS is 2. */
+  readonly regs: StartRegs;
+  /** What GDTR holds; the bytes are one of the writes. CS is 0x08, all data segments are 0x10. */
+  readonly gdt: { readonly base: number; readonly limit: number };
+  /** Ascending by address. */
+  readonly symbols: readonly { readonly name: string; readonly address: number }[];
+  /** What was left out and why, in sentences (a damaged symbol table, for instance). */
+  readonly notes: readonly string[];
+}
+
+export type OpenResult =
+  | { readonly ok: true; readonly image: LoadedImage }
+  | { readonly ok: false; readonly error: string };
+
+/** A range of guest-physical memory: [start, end). */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+export const refuse = (error: string): { readonly ok: false; readonly error: string } => ({
+  ok: false,
+  error,
+});
+
+/** A number as the field writes addresses: 0x, lower case, no leading zeros. */
+export const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** Little-endian reader over the file; the caller has checked the bounds. */
+export const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
+export const u32 = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+
+export const START_ESP = 0x7c00;
+
+export const ZERO_REGS: StartRegs = {
+  eax: 0,
+  ecx: 0,
+  edx: 0,
+  ebx: 0,
+  esp: START_ESP,
+  ebp: 0,
+  esi: 0,
+  edi: 0,
+};
+
+/**
+ * Null, flat code (execute/read, accessed), flat data (read/write, accessed): base 0, limit 4 GiB, DPL 0, 32-bit.
+ * SDM vol. 3, 3.4.5. Accessed is set so that loading a selector stores nothing.
+ */
+const GDT_BYTES = new Uint8Array([
+  0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0, 0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0,
+]);
+
+/** First byte behind the place where the GDT is put. */
+const GDT_END = 0x500;
+
+const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end;
+
+/**
+ * Chooses where the GDT goes: the highest 8-aligned place below 0x500 that the image leaves free. An image that
+ * covers all of 0 to 0x500 wins over it: the segment registers are loaded already, and such an image brings its own.
+ */
+export function placeGdt(taken: readonly Range[]): { base: number; limit: number; bytes: Uint8Array } {
+  const size = GDT_BYTES.length;
+  const found = { base: GDT_END - size, limit: size - 1, bytes: GDT_BYTES.slice() };
+  for (let base = GDT_END - size; base >= 0; base -= 8) {
+    const range = { start: base, end: base + size };
+    if (!taken.some((t) => overlaps(t, range))) return { ...found, base };
+  }
+  return found;
+}
+
+/**
+ * A free place of `size` bytes for a structure handed to the image: a page in 0x9000 to 0x9ffff, else the first page
+ * behind the image. -1 when there is none.
+ */
+export function placeStructure(taken: readonly Range[], size: number, memory: number): number {
+  const free = (start: number) =>
+    start + size <= memory && !taken.some((t) => overlaps(t, { start, end: start + size }));
+  for (let at = 0x9000; at + size <= 0xa0000; at += 0x1000) if (free(at)) return at;
+  const behind = Math.ceil(taken.reduce((most, t) => Math.max(most, t.end), 0x100000) / 0x1000) * 0x1000;
+  return free(behind) ? behind : -1;
+}

@@ -1,0 +1,381 @@
+/**
+ * What the hypervisor does with an exit: one handler a reason, and the emulation of the instruction in hand.
+ * docs/kvm-shadow-mmu.md 5.1, 5.9, 7.6.
+ */
+import { EV_EMULATE, EV_EXIT, EV_WRMSR, FLUSH_EXIT } from "../../trace/events.ts";
+import {
+  EXIT_CLTS,
+  EXIT_CPUID,
+  EXIT_CR_READ,
+  EXIT_CR_WRITE,
+  EXIT_EXTERNAL_INTERRUPT,
+  EXIT_HLT,
+  EXIT_INVLPG,
+  EXIT_IO,
+  EXIT_LMSW,
+  EXIT_OUTSIDE,
+  EXIT_PF,
+  EXIT_RDMSR,
+  EXIT_TRIPLE_FAULT,
+  EXIT_WRMSR,
+  RUN_BUDGET,
+  RUN_EXIT,
+  RUN_FAULTED,
+  RUN_HALTED,
+  RUN_RETIRED,
+  RUN_SHUTDOWN,
+  RUN_UNIMPLEMENTED,
+  STEP_EMULATE,
+  STEP_NO_INTERCEPT,
+  VECTORING_EXTERNAL,
+  VECTORING_NONE,
+} from "../../x86/door.ts";
+import { C } from "../counters.ts";
+import { CR0_PG, CR4_PAE, EFER_NXE } from "../layout.ts";
+import { FINDING_NO_PROGRESS, type Mmu } from "../mmu.ts";
+import { H_DELIVERY_INTO_TABLE, H_PIO_STRING_INPUT, H_WP_TRICK } from "../policy/hazards.ts";
+import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO, pageFault } from "../shadow/fault.ts";
+import { reclaimIfLow, unprotectPage } from "../shadow/page.ts";
+import { loadPdptrs, resetContext } from "../shadow/roots.ts";
+import { WALK_MANUAL, WALK_PEEK, walkGuest } from "../shadow/walk.ts";
+import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
+import type { Emulator } from "./emulator.ts";
+import { injectPageFault } from "./inject.ts";
+
+/** What `handleExit` answers. */
+export const KVM_CONTINUE = 0;
+/** HLT retired: the processor waits for an event. */
+export const KVM_HALTED = 1;
+/** The simulated KVM met one of its own assertions or an endless loop: see `finding`. One can go on. */
+export const KVM_FINDING = 2;
+export const KVM_SHUTDOWN = 3;
+/** The instruction in hand is not implemented (see the processor's `unimplemented`). */
+export const KVM_UNIMPLEMENTED = 4;
+
+/** Exits for page faults that one instruction may take before it counts as stuck, and then as lost. */
+const STUCK = 48;
+const LOST = 96;
+
+const EMU_DONE = 0;
+const EMU_FAULT = 1;
+const EMU_MMIO = 2;
+const EMU_UNPROTECTED = 3;
+const EMU_FAILED = 4;
+
+export class ExitHandler {
+  /** First opcode bytes (0x0f00 | second byte for two-byte opcodes) that the emulator refuses: 7.6. Empty by default. */
+  refuses: readonly number[] = [];
+  private readonly mmu: Mmu;
+  private readonly emulator: Emulator;
+  /** The exit goes to userspace (not a light one). */
+  private heavy = false;
+
+  constructor(mmu: Mmu, emulator: Emulator) {
+    this.mmu = mmu;
+    this.emulator = emulator;
+  }
+
+  /** Handles the exit that the processor's record describes. */
+  handle(): number {
+    const mmu = this.mmu;
+    mmu.finding = null;
+    this.heavy = false;
+    const answer = this.dispatch();
+    if (!this.heavy && answer === KVM_CONTINUE) mmu.count[C.light_exits]!++;
+    return mmu.finding !== null && answer !== KVM_SHUTDOWN ? KVM_FINDING : answer;
+  }
+
+  private dispatch(): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    const exit = cpu.exit;
+    mmu.count[C.exits]!++;
+    if (mmu.trace.on) {
+      const qualification =
+        exit.reason === EXIT_CR_WRITE || exit.reason === EXIT_CR_READ
+          ? exit.cr
+          : exit.reason === EXIT_IO
+            ? exit.port
+            : exit.reason === EXIT_RDMSR || exit.reason === EXIT_WRMSR
+              ? exit.msr
+              : exit.gva;
+      mmu.trace.emit(EV_EXIT, exit.reason, qualification, exit.reason === EXIT_PF ? exit.error : 0);
+    }
+    if (!mmu.svm) cpu.paging.flush(FLUSH_EXIT, false);
+    switch (exit.reason) {
+      case EXIT_PF:
+        return this.pageFault();
+      case EXIT_CR_WRITE:
+        return this.crWrite();
+      case EXIT_CLTS:
+        clts(mmu);
+        cpu.complete();
+        return KVM_CONTINUE;
+      case EXIT_LMSW:
+        if (lmsw(mmu, exit.value)) cpu.complete();
+        return KVM_CONTINUE;
+      case EXIT_IO:
+        return this.io();
+      case EXIT_HLT:
+        this.heavy = true;
+        mmu.count[C.halt_exits]!++;
+        return this.carryOut(STEP_NO_INTERCEPT) === KVM_CONTINUE ? KVM_HALTED : KVM_CONTINUE;
+      case EXIT_WRMSR:
+        return this.wrmsr();
+      case EXIT_CR_READ:
+      case EXIT_INVLPG:
+      case EXIT_CPUID:
+      case EXIT_RDMSR:
+        return this.carryOut(STEP_NO_INTERCEPT);
+      case EXIT_EXTERNAL_INTERRUPT:
+        mmu.count[C.irq_exits]!++;
+        cpu.inject(cpu.interruptLine, VECTORING_EXTERNAL, -1);
+        return KVM_CONTINUE;
+      case EXIT_OUTSIDE:
+        this.heavy = true;
+        mmu.count[C.signal_exits]!++;
+        return KVM_CONTINUE;
+      case EXIT_TRIPLE_FAULT:
+        this.heavy = true;
+        return KVM_SHUTDOWN;
+      default:
+        mmu.found(FINDING_NO_PROGRESS, exit.reason, 0, `unknown exit reason ${exit.reason}`);
+        return KVM_FINDING;
+    }
+  }
+
+  /** The exit of something from outside: counted, and under vmx the TLB is flushed. */
+  outside(): void {
+    const mmu = this.mmu;
+    mmu.count[C.exits]!++;
+    mmu.count[C.signal_exits]!++;
+    if (mmu.trace.on) mmu.trace.emit(EV_EXIT, EXIT_OUTSIDE, 0, 0);
+    if (!mmu.svm) mmu.cpu.paging.flush(FLUSH_EXIT, false);
+  }
+
+  // ---- page faults (5.1) ----
+
+  private pageFault(): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    const { gva, error } = cpu.exit;
+    this.countProgress();
+    reclaimIfLow(mmu);
+    mmu.mustEmulate = -1;
+    const what = pageFault(mmu, gva, error);
+    if (what === FAULT_GUEST) {
+      this.progressed();
+      return injectPageFault(mmu, gva, mmu.walker.error) ? KVM_SHUTDOWN : KVM_CONTINUE;
+    }
+    if (what === FAULT_EMULATE || what === FAULT_MMIO) return this.emulate(gva, what === FAULT_MMIO);
+    if (mmu.mustEmulate >= 0) {
+      // A guard zapped the same page a second time for this instruction.
+      mmu.guard(mmu.mustEmulate, gva, 1);
+      return this.emulate(gva, false);
+    }
+    if (mmu.stuckCount >= STUCK && mmu.guarded[H_WP_TRICK]) {
+      mmu.guard(H_WP_TRICK, gva, mmu.stuckCount);
+      return this.emulate(gva, false);
+    }
+    if (mmu.stuckCount >= LOST && what === FAULT_FIXED) {
+      mmu.found(
+        FINDING_NO_PROGRESS,
+        gva,
+        mmu.stuckCount,
+        `the instruction does not retire: page fault after page fault at ${hex(gva)}`,
+      );
+      this.progressed();
+      return KVM_FINDING;
+    }
+    return KVM_CONTINUE;
+  }
+
+  /** Counts exits for one unretired instruction or delivery. */
+  private countProgress(): void {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    if (mmu.stuckRetired === cpu.retired && mmu.stuckIp === cpu.linearIp) {
+      mmu.stuckCount++;
+      return;
+    }
+    this.progressed();
+    mmu.stuckRetired = cpu.retired;
+    mmu.stuckIp = cpu.linearIp;
+  }
+
+  private progressed(): void {
+    this.mmu.stuckRetired = -1;
+    this.mmu.stuckCount = 0;
+    this.mmu.zappedCount = 0;
+    this.mmu.mustEmulate = -1;
+  }
+
+  // ---- emulation ----
+
+  /** Runs the instruction, or the delivery, on the emulator. `gva`: CR2 of the fault. */
+  private emulate(gva: number, mmio: boolean, behind = false): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    const vectoring = cpu.exit.vectoringType;
+    const vector = cpu.exit.vectoringVector;
+    const vectoringError = cpu.exit.vectoringError;
+    if (vectoring === VECTORING_NONE && this.refused()) return this.refuse(gva);
+    let again = false;
+    if (vectoring !== VECTORING_NONE) {
+      if (mmu.guarded[H_DELIVERY_INTO_TABLE]) {
+        mmu.guard(H_DELIVERY_INTO_TABLE, gva, vector);
+      } else {
+        // The instruction at EIP is emulated; an external interrupt is asked for again, anything else is lost (5.1).
+        cpu.cancelInjection();
+        again = vectoring === VECTORING_EXTERNAL;
+      }
+    }
+    const { cr0, cr3, cr4, efer } = cpu;
+    const emulator = this.emulator;
+    emulator.begin();
+    emulator.behind = behind;
+    const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
+    emulator.behind = false;
+    if (again) cpu.inject(vector, VECTORING_EXTERNAL, vectoringError);
+    if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
+      this.controlsChanged(efer);
+    if (emulator.mmio || mmio) {
+      mmu.count[C.mmio_exits]!++;
+      this.heavy = true;
+    }
+    const result = emulator.faulted ? EMU_FAULT : emulator.mmio || mmio ? EMU_MMIO : EMU_DONE;
+    const answer = this.afterStep(code);
+    if (mmu.trace.on) {
+      mmu.trace.emit(EV_EMULATE, gva, answer === KVM_UNIMPLEMENTED ? EMU_FAILED : result);
+    }
+    if (code === RUN_RETIRED || code === RUN_FAULTED || code === RUN_HALTED) this.progressed();
+    else if (code === RUN_EXIT) {
+      mmu.found(
+        FINDING_NO_PROGRESS,
+        gva,
+        code,
+        `an emulated instruction at ${hex(cpu.linearIp)} did not retire`,
+      );
+    }
+    return answer;
+  }
+
+  /** An instruction that is otherwise intercepted was emulated and changed a control register. */
+  private controlsChanged(oldEfer: number): void {
+    const mmu = this.mmu;
+    const pae = (mmu.cpu.cr0 & CR0_PG) !== 0 && (mmu.cpu.cr4 & CR4_PAE) !== 0;
+    if (pae) loadPdptrs(mmu, mmu.cpu.cr3);
+    if (((oldEfer ^ mmu.cpu.efer) & EFER_NXE) !== 0) eferChanged(mmu, oldEfer);
+    else resetContext(mmu);
+  }
+
+  /** Runs the intercepted instruction as the processor does, in the hypervisor's place. */
+  private carryOut(mode: number): number {
+    return this.afterStep(this.mmu.cpu.step(mode));
+  }
+
+  private afterStep(code: number): number {
+    switch (code) {
+      case RUN_RETIRED:
+      case RUN_FAULTED:
+      case RUN_BUDGET:
+        return KVM_CONTINUE;
+      case RUN_HALTED:
+        return KVM_HALTED;
+      case RUN_SHUTDOWN:
+        return KVM_SHUTDOWN;
+      case RUN_UNIMPLEMENTED:
+        return KVM_UNIMPLEMENTED;
+      case RUN_EXIT:
+        return this.dispatch();
+      default:
+        return KVM_CONTINUE;
+    }
+  }
+
+  /** True when the opcode at EIP is in the table of refused ones. Peeks. */
+  private refused(): boolean {
+    if (this.refuses.length === 0) return false;
+    let at = this.mmu.cpu.linearIp;
+    for (let i = 0; i < 14; i++) {
+      const byte = this.peekByte(at);
+      at = (at + 1) | 0;
+      if (PREFIXES.has(byte)) continue;
+      return this.refuses.includes(byte === 0x0f ? 0x0f00 | this.peekByte(at) : byte);
+    }
+    return false;
+  }
+
+  private peekByte(la: number): number {
+    const mmu = this.mmu;
+    if (!walkGuest(mmu, mmu.walker2, la, 0, WALK_PEEK | WALK_MANUAL)) return -1;
+    const hfn = mmu.slots.hfnOf(mmu.walker2.frame);
+    return hfn < 0 ? 0xff : mmu.memory.bytes[hfn * 4096 + (la & 0xfff)]!;
+  }
+
+  /** The emulator failed (7.6): shadows of the gfn go and the guest tries again; when there were none, a finding. */
+  private refuse(gva: number): number {
+    const mmu = this.mmu;
+    let zapped = 0;
+    if (walkGuest(mmu, mmu.walker2, gva, 0, 0)) zapped = unprotectPage(mmu, mmu.walker2.gfn);
+    if (mmu.trace.on) mmu.trace.emit(EV_EMULATE, gva, zapped > 0 ? EMU_UNPROTECTED : EMU_FAILED);
+    if (zapped > 0) return KVM_CONTINUE;
+    mmu.found(
+      FINDING_NO_PROGRESS,
+      gva,
+      0,
+      `the emulator refused the instruction at ${hex(mmu.cpu.linearIp)} and no shadow page could be unprotected (7.6)`,
+    );
+    return KVM_FINDING;
+  }
+
+  // ---- intercepted instructions ----
+
+  private crWrite(): number {
+    const mmu = this.mmu;
+    const { cr, value } = mmu.cpu.exit;
+    let done: boolean;
+    if (cr === 0) done = setCr0(mmu, value);
+    else if (cr === 3) done = setCr3(mmu, value);
+    else if (cr === 4) done = setCr4(mmu, value);
+    else return this.carryOut(STEP_NO_INTERCEPT);
+    if (done) mmu.cpu.complete();
+    return KVM_CONTINUE;
+  }
+
+  private wrmsr(): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    const old = cpu.efer;
+    const { msr, value, valueHigh } = cpu.exit;
+    const answer = this.carryOut(STEP_NO_INTERCEPT);
+    if (mmu.trace.on) mmu.trace.emit(EV_WRMSR, msr, value, valueHigh);
+    if (cpu.efer !== old) eferChanged(mmu, old);
+    return answer;
+  }
+
+  private io(): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    this.heavy = true;
+    mmu.count[C.io_exits]!++;
+    if (!mmu.guarded[H_PIO_STRING_INPUT]) {
+      // The buffer is written as the host, behind the shadow's back (7.5).
+      return this.emulate(cpu.linearIp, false, true);
+    }
+    const code = cpu.step(STEP_NO_INTERCEPT);
+    if (code === RUN_EXIT && cpu.exit.reason === EXIT_PF) {
+      const before = mmu.count[C.mmu_pte_write]!;
+      const answer = this.dispatch();
+      if (mmu.count[C.mmu_pte_write]! > before) mmu.guard(H_PIO_STRING_INPUT, cpu.exit.gva, 0);
+      return answer;
+    }
+    return this.afterStep(code);
+  }
+}
+
+const PREFIXES: ReadonlySet<number> = new Set([
+  0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
+]);
+
+const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;

@@ -1,0 +1,81 @@
+/**
+ * The pool's lists: free pages (LIFO), active pages (newest at the head), hash buckets (insertion at the head).
+ * docs/kvm-shadow-mmu.md 4.2.
+ */
+import { FRAME_SHADOW } from "../../memory/host-memory.ts";
+import { KVM_NUM_MMU_PAGES, PAE_ROOT_FRAME, POOL_FRAME } from "../layout.ts";
+import type { Mmu } from "../mmu.ts";
+
+/** Puts all 256 pages on the free list, so that page 0 is taken first. */
+export function initPool(mmu: Mmu): void {
+  mmu.memory.flags[PAE_ROOT_FRAME]! |= FRAME_SHADOW;
+  for (let page = KVM_NUM_MMU_PAGES - 1; page >= 0; page--) {
+    mmu.memory.flags[POOL_FRAME + page]! |= FRAME_SHADOW;
+    mmu.listNext[page] = mmu.freeHead;
+    mmu.freeHead = page;
+  }
+  mmu.nFree = KVM_NUM_MMU_PAGES;
+}
+
+/** Takes a page from the free list and puts it at the head of the active list. -1: none left. */
+export function takePage(mmu: Mmu): number {
+  const page = mmu.freeHead;
+  if (page < 0) return -1;
+  mmu.freeHead = mmu.listNext[page]!;
+  mmu.nFree--;
+  mmu.active[page] = 1;
+  listAddHead(mmu, page);
+  return page;
+}
+
+/** Takes an active page off its list and puts it at the head of the free list. */
+export function releasePage(mmu: Mmu, page: number): void {
+  listRemove(mmu, page);
+  mmu.active[page] = 0;
+  mmu.listNext[page] = mmu.freeHead;
+  mmu.freeHead = page;
+  mmu.nFree++;
+}
+
+export function listAddHead(mmu: Mmu, page: number): void {
+  mmu.listPrev[page] = -1;
+  mmu.listNext[page] = mmu.activeHead;
+  if (mmu.activeHead >= 0) mmu.listPrev[mmu.activeHead] = page;
+  else mmu.activeTail = page;
+  mmu.activeHead = page;
+}
+
+export function listRemove(mmu: Mmu, page: number): void {
+  const next = mmu.listNext[page]!;
+  const prev = mmu.listPrev[page]!;
+  if (prev >= 0) mmu.listNext[prev] = next;
+  else mmu.activeHead = next;
+  if (next >= 0) mmu.listPrev[next] = prev;
+  else mmu.activeTail = prev;
+}
+
+export const bucketOf = (gfn: number): number => gfn % KVM_NUM_MMU_PAGES;
+
+export function hashAdd(mmu: Mmu, page: number): void {
+  const bucket = bucketOf(mmu.gfn[page]!);
+  mmu.hashNext[page] = mmu.hashHead[bucket]!;
+  mmu.hashHead[bucket] = page;
+}
+
+export function hashRemove(mmu: Mmu, page: number): void {
+  const bucket = bucketOf(mmu.gfn[page]!);
+  let at = mmu.hashHead[bucket]!;
+  if (at === page) {
+    mmu.hashHead[bucket] = mmu.hashNext[page]!;
+  } else {
+    while (at >= 0) {
+      const next = mmu.hashNext[at]!;
+      if (next === page) {
+        mmu.hashNext[at] = mmu.hashNext[page]!;
+        break;
+      }
+      at = next;
+    }
+  }
+  mmu.hashNext[page] = -1;
+}

@@ -1,0 +1,42 @@
+/**
+ * Questions: what there is, what the audit says, where some bytes are, the report. None of them changes the machine.
+ */
+import { GUESTS } from "../../guests/index.ts";
+import { HAZARDS, POLICIES } from "../../kvm/index.ts";
+import { LabError } from "../error.ts";
+import { findBytes } from "../find.ts";
+import type { Lab } from "../lab.ts";
+import type { AuditReport, Command, Description } from "../protocol/index.ts";
+import { makeReport, type RunReport } from "../report.ts";
+
+type Of<K extends Command["name"]> = Extract<Command, { name: K }>;
+
+export function describe(): Description {
+  return {
+    guests: GUESTS.map(({ id, title, help, memory, memoryHigh }) => ({
+      id,
+      title,
+      help,
+      memory,
+      memoryHigh,
+    })),
+    policies: POLICIES.map(({ id, title, era, source, help }) => ({ id, title, era, source, help })),
+    hazards: HAZARDS.map(({ id, title, source, help }) => ({ id, title, source, help })),
+  };
+}
+
+export function audit(lab: Lab): AuditReport {
+  lab.audit();
+  return lab.context.auditReport() ?? { checked: [], violations: [] };
+}
+
+export function find(lab: Lab, command: Of<"find">): number | null {
+  const { bytes, space, from, backwards } = command;
+  if (bytes.length === 0) throw new LabError("there is nothing to look for: give at least one byte");
+  if (bytes.length > 4096) throw new LabError("at most 4096 bytes can be looked for");
+  return findBytes(lab.context, space, from, bytes, backwards);
+}
+
+export function report(lab: Lab): RunReport {
+  return makeReport(lab.machine, lab.machine.setup.audit !== "off");
+}

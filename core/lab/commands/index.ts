@@ -1,0 +1,53 @@
+/**
+ * The commands by name: one function each. What a command cannot do it refuses with a sentence and changes nothing.
+ */
+
+import type { Lab } from "../lab.ts";
+import type { Command, CommandName } from "../protocol/index.ts";
+import { audit, describe, find, report } from "./ask.ts";
+import {
+  deliverFault,
+  edit,
+  serialInput,
+  setAudit,
+  setHazard,
+  setPolicy,
+  setTlb,
+  setTrace,
+} from "./change.ts";
+import { loadGuest, openImage, openMachine, reset, saveMachine } from "./load.ts";
+import { breakpoint, pause, run, runTo, runToEvent, step } from "./run.ts";
+
+/** A command's function. @throws LabError or MachineError with a sentence */
+type Carry<K extends CommandName> = (lab: Lab, command: Extract<Command, { name: K }>) => unknown;
+
+const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
+  describe,
+  run,
+  pause,
+  step,
+  runTo,
+  runToEvent,
+  breakpoint,
+  reset,
+  loadGuest,
+  openImage,
+  setPolicy,
+  setHazard,
+  setTlb,
+  setAudit,
+  setTrace,
+  audit,
+  edit,
+  deliverFault,
+  serialInput,
+  saveMachine,
+  openMachine,
+  find,
+  report,
+};
+
+export function runCommand(lab: Lab, command: Command): unknown {
+  const carry = COMMANDS[command.name] as Carry<CommandName>;
+  return carry(lab, command);
+}

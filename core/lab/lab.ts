@@ -1,0 +1,280 @@
+/**
+ * The one door to the machine: commands go in, views come out. It knows no ports and no clock; a host gives it slices
+ * and asks it what changed.
+ */
+
+import * as v from "valibot";
+import { Machine } from "../machine/machine.ts";
+import type { MachineSetup } from "../machine/setup.ts";
+import { EVENT_KINDS } from "../trace/events.ts";
+import { Trace } from "../trace/trace.ts";
+import { runCommand } from "./commands/index.ts";
+import { LabContext } from "./context.ts";
+import { LabError } from "./error.ts";
+import {
+  type Command,
+  DEFAULT_CONFIG,
+  MachineConfig,
+  type Status,
+  type ViewData,
+  type ViewRequest,
+} from "./protocol/index.ts";
+import { checkSetup, guestSource, openSource, type Source } from "./source.ts";
+import { Symbols } from "./symbols.ts";
+import { openView, type View } from "./views/index.ts";
+
+export interface LabOptions {
+  /** Built-in guest to start with. */
+  readonly guest?: string;
+  readonly config?: Partial<MachineSetup>;
+  /** Events that the trace holds; a power of two. */
+  readonly traceCapacity?: number;
+}
+
+/** Units within which a guest has to reach the place where it pauses at its start. */
+const PAUSE_WITHIN = 50_000_000;
+
+export class Lab {
+  readonly context: LabContext;
+  source: Source;
+  /** True while the machine wants slices. */
+  running = false;
+  /** Time at which `step` is done, or null. */
+  goal: number | null = null;
+  /** EIP of a `runTo`, or null. */
+  runTo: number | null = null;
+  /** The fault that the last refused edit showed, while the machine has not moved. */
+  shownFault: { readonly gva: number; readonly error: number; readonly time: number } | null = null;
+  private readonly trace: Trace;
+  private readonly views = new Map<number, View>();
+  private lastStatus = "";
+
+  constructor(options: LabOptions = {}) {
+    this.trace = new Trace(options.traceCapacity ?? 1 << 20);
+    const { source, memory, memoryHigh } = guestSource(options.guest ?? "quadrant");
+    const setup = { ...DEFAULT_CONFIG, memory, memoryHigh, ...options.config };
+    checkSetup(setup);
+    this.source = source;
+    this.context = new LabContext(Machine.boot(setup, openSource(source, setup), this.trace));
+    this.begin();
+  }
+
+  get machine(): Machine {
+    return this.context.machine;
+  }
+
+  // ---- what a host calls ----
+
+  /** Carries a command out. @throws LabError or MachineError with a sentence; nothing was changed then */
+  command(command: Command): unknown {
+    this.context.newTick();
+    try {
+      return runCommand(this, command);
+    } finally {
+      this.context.newTick();
+    }
+  }
+
+  /** Runs at most `budget` units. Returns how many retired. */
+  slice(budget: number): number {
+    if (!this.running) return 0;
+    this.context.newTick();
+    const { machine } = this;
+    const before = machine.time;
+    const most = this.goal === null ? budget : Math.min(budget, this.goal - before);
+    const whole = machine.run(most);
+    if (!whole) this.stopped();
+    else if (this.goal !== null && machine.time >= this.goal) {
+      machine.stop = { reason: "step", detail: "" };
+      this.stopped();
+    }
+    return machine.time - before;
+  }
+
+  /** @throws LabError when the request cannot be answered */
+  openView(id: number, request: ViewRequest): void {
+    this.views.set(id, openView(this.context, request));
+  }
+
+  closeView(id: number): void {
+    this.views.delete(id);
+  }
+
+  closeAllViews(): void {
+    this.views.clear();
+  }
+
+  collectViews(failed: (view: number, error: string) => void): { view: number; data: ViewData }[] {
+    this.context.newTick();
+    const news: { view: number; data: ViewData }[] = [];
+    for (const [view, open] of this.views) {
+      try {
+        const data = open.collect();
+        if (data !== null) news.push({ view, data });
+      } catch (error) {
+        this.views.delete(view);
+        failed(view, error instanceof Error ? error.message : String(error));
+      }
+    }
+    // What is stored from now on is newer than what was looked at.
+    this.machine.cpu.newEpoch();
+    return news;
+  }
+
+  collectStatus(force: boolean, mips: number): Status | null {
+    const status = this.status(mips);
+    const text = JSON.stringify(status);
+    if (!force && text === this.lastStatus) return null;
+    this.lastStatus = text;
+    return status;
+  }
+
+  // ---- what commands call ----
+
+  /** Starts or goes on. */
+  start(goal: number | null): void {
+    if (this.machine.over) {
+      throw new LabError(`the machine is over (${this.machine.stop.reason}): reset it first`);
+    }
+    this.shownFault = null;
+    this.goal = goal;
+    this.running = true;
+  }
+
+  /** Stands still because a person said so. */
+  pause(): void {
+    if (!this.running) return;
+    this.machine.stop = { reason: "paused", detail: "" };
+    this.stopped();
+  }
+
+  /** The machine stands still: temporary wishes end, and the audit that belongs to the end is made. */
+  stopped(): void {
+    this.running = false;
+    this.goal = null;
+    this.machine.stopAtEvents = null;
+    if (this.runTo !== null) {
+      this.runTo = null;
+      this.applyBreakpoints();
+    }
+    if (this.machine.setup.audit !== "off") this.audit();
+  }
+
+  /** Audits the whole machine. */
+  audit(): void {
+    this.context.lastAudit = this.machine.audit();
+  }
+
+  applyBreakpoints(): void {
+    const all = new Set(this.context.breakpoints);
+    if (this.runTo !== null) all.add(this.runTo);
+    this.machine.cpu.setBreakpoints(all);
+  }
+
+  /** Input came: a machine that waits for it goes on. */
+  wake(): void {
+    if (!this.running && this.waiting) this.running = true;
+  }
+
+  /** Starts a source in place of the present machine. @throws LabError; the present machine is kept then */
+  load(source: Source, setup: MachineSetup): void {
+    const checked = v.safeParse(MachineConfig, setup);
+    if (!checked.success) throw new LabError(checked.issues[0].message);
+    checkSetup(setup);
+    const image = openSource(source, setup);
+    let machine: Machine;
+    try {
+      machine = Machine.boot(setup, image, this.trace);
+    } catch (error) {
+      this.trace.clock = this.machine.cpu;
+      if (error instanceof RangeError) {
+        throw new LabError(
+          `there is not enough memory on this computer for a guest of ${setup.memory} bytes`,
+        );
+      }
+      throw error;
+    }
+    this.trace.clear();
+    this.source = source;
+    this.adopt(machine);
+    this.begin();
+  }
+
+  /** Puts a machine in the place of the present one. */
+  adopt(machine: Machine): void {
+    this.running = false;
+    this.goal = null;
+    this.runTo = null;
+    this.shownFault = null;
+    this.context.replace(machine);
+    this.context.symbols = new Symbols(this.symbolsOf(machine.setup));
+    this.applyBreakpoints();
+  }
+
+  /** The trace that every machine of this lab records into. */
+  get sharedTrace(): Trace {
+    return this.trace;
+  }
+
+  private symbolsOf(setup: MachineSetup): Source["symbols"] {
+    return this.source.symbols.length > 0 ? this.source.symbols : openSource(this.source, setup).symbols;
+  }
+
+  /** Runs to the place where a guest wants to be looked at first. */
+  private begin(): void {
+    this.context.symbols = new Symbols(this.symbolsOf(this.machine.setup));
+    const { pauseAt } = this.source;
+    const address = pauseAt === null ? null : this.context.symbols.find(pauseAt);
+    if (address === null) return;
+    const { machine } = this;
+    machine.cpu.setBreakpoints([address]);
+    machine.run(PAUSE_WITHIN);
+    if (machine.stop.reason === "breakpoint") machine.stop = { reason: "paused", detail: `at ${pauseAt}` };
+    this.applyBreakpoints();
+  }
+
+  // ---- status ----
+
+  /** Halted with interrupts on and told to run: it waits for input. */
+  private get waiting(): boolean {
+    return this.machine.waiting && this.machine.stop.reason === "hlt";
+  }
+
+  private status(mips: number): Status {
+    const { context, machine, source } = this;
+    const { cpu } = machine;
+    const first = machine.findings.list[0];
+    const still = machine.over || machine.stop.reason === "hlt" ? "stopped" : "paused";
+    return {
+      running: this.running,
+      state: this.running ? "running" : this.waiting ? "waiting" : still,
+      stop: machine.stop,
+      time: machine.time,
+      instructions: machine.instructions,
+      eip: cpu.eip >>> 0,
+      cpl: cpu.cpl,
+      where: context.symbols.where(cpu.linearIp >>> 0),
+      title: source.title,
+      guest: source.guest,
+      introduction: source.introduction,
+      config: machine.setup,
+      mips: Math.round(mips * 10) / 10,
+      audit: {
+        mode: machine.setup.audit,
+        violations: machine.findings.total,
+        first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
+      },
+      traceOn: this.trace.on,
+      counters: {
+        exits: context.counter("exits"),
+        pf_fixed: context.counter("pf_fixed"),
+        pf_guest: context.counter("pf_guest"),
+        mmu_pte_write: context.counter("mmu_pte_write"),
+        quadrant_skipped: context.counter("quadrant_skipped"),
+      },
+    };
+  }
+}
+
+/** Names of all event kinds but the one that is never recorded. */
+export const EVENT_NAMES = EVENT_KINDS.slice(1).map((kind) => kind.name);

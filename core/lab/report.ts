@@ -1,0 +1,129 @@
+/**
+ * The run as one JSON object: what `quadrant run --json` writes and the command `report` answers.
+ * Its schema is docs/run-report.schema.json; later versions only add keys.
+ */
+import { COUNTERS, HAZARDS } from "../kvm/index.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { StopReason } from "../machine/setup.ts";
+import { latin1 } from "./views/small.ts";
+
+export interface RunReport {
+  readonly version: 1;
+  readonly stop: { readonly reason: StopReason; readonly eip: number; readonly detail: string };
+  readonly instructions: number;
+  readonly policy: string;
+  readonly tlb: "vmx" | "svm" | "bare";
+  readonly hazards: Readonly<Record<string, "guarded" | "as-it-was">>;
+  readonly machine: {
+    readonly memory: number;
+    readonly slots: readonly { readonly gfn: number; readonly pages: number; readonly hfn: number }[];
+  };
+  readonly cpu: Readonly<Record<string, number>>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly root_hpa: string;
+  readonly pae_root: readonly string[];
+  readonly shadowPages: readonly ReportedShadowPage[];
+  readonly audit: {
+    readonly checked: readonly string[];
+    readonly violations: readonly { readonly invariant: string; readonly message: string }[];
+  };
+  readonly serial: string;
+}
+
+export interface ReportedShadowPage {
+  readonly hpa: string;
+  readonly gfn: number;
+  readonly role: {
+    readonly word: number;
+    readonly glevels: number;
+    readonly level: number;
+    readonly quadrant: number;
+    readonly metaphysical: boolean;
+    readonly hugepage_access: number;
+  };
+  readonly rootCount: number;
+  readonly parents: readonly string[];
+  readonly sptes: readonly (readonly [number, string])[];
+}
+
+const REGISTERS = ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"];
+const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
+const SPTES = 512;
+const INVALID_PAGE = "0xffffffffffffffff";
+
+/** Lower-case hexadecimal without leading zeros. */
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** A 64-bit value of two unsigned words. */
+export function hex64(low: number, high: number): string {
+  return high === 0 ? hex(low) : `${hex(high)}${low.toString(16).padStart(8, "0")}`;
+}
+
+/**
+ * @param audited whether an audit is part of the report (`--audit off`: it is not, and nothing is checked)
+ */
+export function makeReport(machine: Machine, audited: boolean): RunReport {
+  const { cpu, kvm, memory, setup, slots } = machine;
+  const audit = audited ? machine.audit() : { checked: [], violations: [] };
+  const bare = kvm === null;
+  const entry = (hpa: number): string => hex64(memory.u32[hpa >>> 2]!, memory.u32[(hpa >>> 2) + 1]!);
+  const root = kvm?.rootHpa ?? -1;
+  return {
+    version: 1,
+    stop: { reason: machine.stop.reason, eip: cpu.eip >>> 0, detail: machine.stop.detail },
+    instructions: machine.instructions,
+    policy: setup.policy,
+    tlb: bare ? "bare" : setup.tlb,
+    hazards: Object.fromEntries(HAZARDS.map((h) => [h.id, setup.hazards[h.id] ?? "guarded"])),
+    machine: {
+      memory: setup.memory + setup.memoryHigh,
+      slots: slots.slots.map(({ gfn, pages, hfn }) => ({ gfn, pages, hfn })),
+    },
+    cpu: reportCpu(machine),
+    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, kvm?.mmu.count[i] ?? 0])),
+    root_hpa: root < 0 ? INVALID_PAGE : hex(root),
+    pae_root: [0, 1, 2, 3].map((slot) => (root < 0 ? INVALID_PAGE : entry(root + slot * 8))),
+    shadowPages: reportShadowPages(machine, entry),
+    audit: {
+      checked: audit.checked,
+      violations: machine.findings.list.map(({ invariant, message }) => ({ invariant, message })),
+    },
+    serial: latin1(machine.serial.output()),
+  };
+}
+
+function reportCpu(machine: Machine): Record<string, number> {
+  const { cpu } = machine;
+  const values: Record<string, number> = {};
+  REGISTERS.forEach((name, i) => {
+    values[name] = cpu.regs[i]! >>> 0;
+  });
+  values.eip = cpu.eip >>> 0;
+  values.eflags = cpu.eflags >>> 0;
+  SEGMENTS.forEach((name, i) => {
+    values[name] = cpu.segSelector[i]! & 0xffff;
+  });
+  values.cpl = cpu.cpl;
+  for (const name of ["cr0", "cr2", "cr3", "cr4", "efer"] as const) values[name] = cpu[name] >>> 0;
+  return values;
+}
+
+function reportShadowPages(machine: Machine, entry: (hpa: number) => string): ReportedShadowPage[] {
+  const pages = machine.kvm?.shadowPages() ?? [];
+  return pages.map((page) => {
+    const sptes: [number, string][] = [];
+    for (let i = 0; i < SPTES; i++) {
+      const value = entry(page.hpa + i * 8);
+      if (value !== "0x0") sptes.push([i, value]);
+    }
+    const { word, glevels, level, quadrant, metaphysical, hugepageAccess } = page.role;
+    return {
+      hpa: hex(page.hpa),
+      gfn: page.gfn,
+      role: { word, glevels, level, quadrant, metaphysical, hugepage_access: hugepageAccess },
+      rootCount: page.rootCount,
+      parents: page.parents.map(hex),
+      sptes,
+    };
+  });
+}

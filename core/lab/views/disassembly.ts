@@ -1,0 +1,127 @@
+/**
+ * The disassembly view: instructions from the one instruction table, at an address or around EIP, read by peeking.
+ * Addresses are linear.
+ */
+import { decode, MAX_LENGTH } from "../../x86/isa/decode.ts";
+import { disassemble } from "../../x86/isa/disasm.ts";
+import { type Insn, NO_REG } from "../../x86/isa/insn.ts";
+import { operandCodes } from "../../x86/isa/operands.ts";
+import type { LabContext } from "../context.ts";
+import type { DisassemblyLine, DisassemblyView, ViewRequest } from "../protocol/index.ts";
+import { comparing, type View } from "./view.ts";
+
+type Request = Extract<ViewRequest, { kind: "disassembly" }>;
+
+/** Bytes in front of EIP among which a beginning is looked for. */
+const BEFORE = 64;
+
+export function openDisassembly(lab: LabContext, request: Request): View {
+  return comparing((): DisassemblyView => {
+    const current = lab.machine.cpu.linearIp >>> 0;
+    if (request.address !== null) {
+      return { kind: "disassembly", lines: disassembleFrom(lab, request.address, request.count, current) };
+    }
+    const before = linesBefore(lab, current, Math.floor(request.count / 4));
+    const after = disassembleFrom(lab, current, request.count - before.length, current);
+    return { kind: "disassembly", lines: [...before, ...after] };
+  });
+}
+
+/** `count` lines from an address on. */
+export function disassembleFrom(
+  lab: LabContext,
+  address: number,
+  count: number,
+  current: number,
+): DisassemblyLine[] {
+  const lines: DisassemblyLine[] = [];
+  for (let at = address; lines.length < count; ) {
+    const { line, length } = lineAt(lab, at, current);
+    lines.push(line);
+    at += length;
+    if (at > 0xffff_ffff) break;
+  }
+  return lines;
+}
+
+/**
+ * The lines that end exactly at `current`. x86 code cannot be read backwards: beginnings are tried, a symbol's first,
+ * then the farthest that comes out at `current` by way of valid instructions.
+ */
+function linesBefore(lab: LabContext, current: number, most: number): DisassemblyLine[] {
+  if (most === 0) return [];
+  const from = Math.max(0, current - BEFORE);
+  const starts: number[] = [];
+  for (let at = current - 1; at >= from; at--) if (lab.symbols.at(at) !== null) starts.push(at);
+  for (let at = from; at < current; at++) starts.push(at);
+  for (const start of starts) {
+    const lines: DisassemblyLine[] = [];
+    let at = start;
+    while (at < current) {
+      const { line, length, valid } = lineAt(lab, at, current);
+      if (!valid) break;
+      lines.push(line);
+      at += length;
+    }
+    if (at === current && lines.length > 0) return lines.slice(-most);
+  }
+  return [];
+}
+
+function lineAt(lab: LabContext, address: number, current: number) {
+  const bytes = peekBytes(lab, address);
+  const insn = bytes.length === 0 ? null : decode(bytes, 0, bytes.length, lab.machine.cpu.csBig);
+  const eip = (address - lab.machine.cpu.csBase) >>> 0;
+  const known = {
+    address,
+    symbol: lab.symbols.at(address),
+    current: address === current,
+    breakpoint: lab.breakpoints.has(eip),
+  };
+  if (insn === null) {
+    const line: DisassemblyLine = {
+      ...known,
+      bytes: bytes.length === 0 ? "" : hexBytes(bytes.subarray(0, 1)),
+      text: bytes.length === 0 ? "(nothing is mapped here)" : "(continues where nothing is mapped)",
+      target: null,
+    };
+    return { line, length: 1, valid: false };
+  }
+  const length = Math.max(1, Math.min(insn.length, bytes.length));
+  const line: DisassemblyLine = {
+    ...known,
+    bytes: hexBytes(bytes.subarray(0, length)),
+    text: disassemble(insn, eip | 0),
+    target: targetOf(insn, address),
+  };
+  return { line, length, valid: insn.row.opcode >= 0 };
+}
+
+/** Up to 15 bytes at a linear address; fewer where the next page is not there. */
+function peekBytes(lab: LabContext, address: number): Uint8Array {
+  const bytes = new Uint8Array(MAX_LENGTH);
+  let frame = -1;
+  for (let i = 0; i < MAX_LENGTH; i++) {
+    const at = (address + i) % 2 ** 32;
+    if (i === 0 || at % 4096 === 0) {
+      const gpa = lab.translate(at);
+      const hfn = gpa < 0 ? -1 : lab.slots.hfnOf(Math.floor(gpa / 4096));
+      if (hfn < 0) return bytes.slice(0, i);
+      frame = hfn * 4096;
+    }
+    bytes[i] = lab.memory.bytes[frame + (at % 4096)]!;
+  }
+  return bytes;
+}
+
+/** The linear address that a relative branch, or an operand without registers, names. */
+function targetOf(insn: Insn, address: number): number | null {
+  const codes = operandCodes(insn.row);
+  if (codes.some((code) => code.startsWith("J"))) return (address + insn.length + insn.imm) >>> 0;
+  const direct = !insn.isReg && insn.base === NO_REG && insn.index === NO_REG;
+  if (direct && codes.some((code) => /^[EMO]/.test(code))) return insn.disp >>> 0;
+  return null;
+}
+
+const hexBytes = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");

@@ -1,0 +1,63 @@
+/**
+ * Everything that reaches the machine from outside, as data: applied at an instruction boundary, stamped with the
+ * machine's time, kept in a log. A snapshot plus the log behind it replays to the same bytes.
+ */
+import type { Plain } from "./codec.ts";
+import type { HazardSetting, TlbKind } from "./setup.ts";
+
+export type EditSpace = "gva" | "gpa" | "hpa";
+export type EditAs = "guest0" | "guest3" | "emulator" | "device" | "raw";
+
+export interface Edit {
+  readonly kind: "edit";
+  readonly space: EditSpace;
+  readonly as: EditAs;
+  readonly address: number;
+  /** 1, 2, 4 or 8 bytes: one cell, one store. */
+  readonly size: number;
+  /** Unsigned words; `high` counts for 8 bytes alone. */
+  readonly low: number;
+  readonly high: number;
+}
+
+export type Input =
+  | { readonly kind: "serial"; readonly bytes: Uint8Array }
+  | Edit
+  /** A device writes memory: KVM is not told. */
+  | { readonly kind: "dma"; readonly gpa: number; readonly bytes: Uint8Array }
+  /** An edge on the external interrupt line: delivered once, when the guest takes it. */
+  | { readonly kind: "interrupt"; readonly vector: number }
+  /** A page fault that a refused edit showed is delivered after all. */
+  | { readonly kind: "fault"; readonly gva: number; readonly error: number }
+  | { readonly kind: "policy"; readonly policy: string }
+  | { readonly kind: "hazard"; readonly hazard: string; readonly setting: HazardSetting }
+  | { readonly kind: "tlb"; readonly tlb: TlbKind };
+
+/**
+ * The boundary at which an input was applied: after `time` units, `deliveries` events delivered and `exits` handled.
+ * Time alone would not do: deliveries and exits that retire nothing lie between two units.
+ */
+export interface Stamp {
+  readonly time: number;
+  readonly deliveries: number;
+  readonly exits: number;
+}
+
+export interface LoggedInput {
+  readonly at: Stamp;
+  readonly input: Input;
+}
+
+export function sameStamp(a: Stamp, b: Stamp): boolean {
+  return a.time === b.time && a.deliveries === b.deliveries && a.exits === b.exits;
+}
+
+export function logToPlain(log: readonly LoggedInput[]): Plain {
+  return log.map(({ at, input }) => ({ at: { ...at }, input: { ...input } }));
+}
+
+/** Trusts the shape: the file it comes from was checked against its checksum. */
+export function logFromPlain(plain: Plain): LoggedInput[] {
+  if (!Array.isArray(plain)) throw new Error("the log of inputs is not a list");
+  return plain as unknown as LoggedInput[];
+}

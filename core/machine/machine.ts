@@ -1,0 +1,576 @@
+/**
+ * The machine: memory, slots, the processor, the hypervisor or the bare bus, a serial port, the trace, and the loop
+ * that runs them. A pure function of its image, its setup and its inputs; it has no clock.
+ *
+ * Between two calls of `run` it stands at a boundary: a unit retired, a delivery done, an exit handled or an input
+ * applied, never inside one. Inputs are applied there, at once, and logged with the boundary they were applied at.
+ */
+import { COM1_PORT, COM1_PORTS, PortBus, SERIAL_VECTOR, SerialPort } from "../devices/index.ts";
+import type { LoadedImage } from "../images/index.ts";
+import {
+  HAZARDS,
+  KVM_FINDING,
+  KVM_HALTED,
+  KVM_SHUTDOWN,
+  KVM_UNIMPLEMENTED,
+  Kvm,
+  type KvmState,
+  POLICIES,
+} from "../kvm/index.ts";
+import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
+import type { MemorySlots } from "../memory/slots.ts";
+import { EV_EDIT, EV_INPUT, EV_POLICY, EV_SERIAL_OUT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
+import { Trace } from "../trace/trace.ts";
+import { GuestBus } from "../x86/bus.ts";
+import { Cpu } from "../x86/cpu.ts";
+import {
+  RUN_BREAK,
+  RUN_BUDGET,
+  RUN_EXIT,
+  RUN_HALTED,
+  RUN_RETIRED,
+  RUN_SHUTDOWN,
+  RUN_UNIMPLEMENTED,
+  STEP_NORMAL,
+  VECTORING_HARDWARE_EXCEPTION,
+} from "../x86/door.ts";
+import { FLAG_IF } from "../x86/flags.ts";
+import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
+import { type DatedViolation, FindingLog } from "./findings.ts";
+import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
+import {
+  ANY_READ,
+  CR0_WP,
+  CR4_PSE,
+  EFER_NXE,
+  type GuestPaging,
+  pagingMode,
+  walkGuest,
+} from "./peek/guest-walk.ts";
+import { layOutMemory, type MachineSetup, POLICY_NONE, type Stop, type StopReason } from "./setup.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+export interface AuditReport {
+  /** Names of the invariants checked. */
+  readonly checked: readonly string[];
+  readonly violations: readonly DatedViolation[];
+}
+
+/** What an input did: an edit may be refused by the guest's own tables; everything else is done. */
+export type InputOutcome = EditOutcome;
+
+const DONE: InputOutcome = { ok: true, exits: 0, written: 0 };
+const PF = 14;
+/** Boundaries without a retired unit in a row are few: a delivery counts as a unit after 64 of them. */
+const REPLAY_STEPS = 10_000;
+/** `kind` of the `input` event. */
+const INPUT_SERIAL = 0;
+const INPUT_INTERRUPT = 1;
+/** `as` of the `edit` event. */
+const EDIT_DEVICE = 3;
+
+/** Policies by their number in the `policy` event: none first. */
+export const POLICY_IDS: readonly string[] = POLICIES.map((policy) => policy.id);
+
+/** A wish that the machine cannot fulfil, in words. Nothing was changed. */
+export class MachineError extends Error {}
+
+export class Machine {
+  readonly memory: HostMemory;
+  readonly slots: MemorySlots;
+  readonly trace: Trace;
+  readonly ports = new PortBus();
+  readonly serial: SerialPort;
+  readonly cpu: Cpu;
+  /** The hypervisor, or null on the bare machine. */
+  kvm: Kvm | null = null;
+  setup: MachineSetup;
+  stop: Stop = { reason: "never-run", detail: "" };
+  /** Exits handled since the machine was made. */
+  exits = 0;
+  /** Inputs applied since the machine was made, oldest first. */
+  readonly log: LoggedInput[] = [];
+  /** What the continuous audit found. */
+  readonly findings = new FindingLog();
+  /** Time of the last audit of the whole machine, or -1. */
+  auditedAt = -1;
+  /** Event kinds that `run` stops at, or null. */
+  stopAtEvents: ReadonlySet<number> | null = null;
+  private eventsSeen = 0;
+  /** External interrupts that somebody raised and the guest did not take yet. */
+  private raised: number[] = [];
+  private readonly bareBus: GuestBus;
+  /** True after a triple fault or a bug: nothing runs any more. */
+  private dead = false;
+
+  constructor(setup: MachineSetup, trace: Trace = new Trace()) {
+    const { memory, slots } = layOutMemory(setup);
+    this.setup = setup;
+    this.memory = memory;
+    this.slots = slots;
+    this.trace = trace;
+    this.bareBus = new GuestBus(slots);
+    this.cpu = new Cpu(memory, this.bareBus, trace, this.ports);
+    this.cpu.unimplementedIsUd = setup.unimplemented === "ud";
+    this.serial = new SerialPort(
+      () => this.updateLine(),
+      (byte) => {
+        if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
+      },
+    );
+    this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
+  }
+
+  /** A machine with an image in its memory and its registers, at the image's first instruction. */
+  static boot(setup: MachineSetup, image: LoadedImage, trace?: Trace): Machine {
+    const machine = new Machine(setup, trace);
+    machine.load(image);
+    machine.takeOver();
+    return machine;
+  }
+
+  /** Retired units plus the jumps made while halted. */
+  get time(): number {
+    return this.cpu.time;
+  }
+
+  get instructions(): number {
+    return this.cpu.retired;
+  }
+
+  /** The boundary at which the machine stands. */
+  get stamp(): Stamp {
+    const { cpu } = this;
+    return {
+      time: cpu.time,
+      deliveries: cpu.deliveriesAt === cpu.retired ? cpu.deliveries : 0,
+      exits: this.exits,
+    };
+  }
+
+  /** True when it is halted with interrupts on: input would wake it. */
+  get waiting(): boolean {
+    return this.cpu.halted && (this.cpu.eflags & FLAG_IF) !== 0 && !this.dead;
+  }
+
+  /** True when it can never run on (triple fault, bug). */
+  get over(): boolean {
+    return this.dead;
+  }
+
+  private load(image: LoadedImage): void {
+    for (const zero of image.zeros) this.zero(zero.gpa, zero.length);
+    for (const write of image.writes) writePhysical(this, write.gpa, write.bytes);
+    const { cpu } = this;
+    const { eax, ecx, edx, ebx, esp, ebp, esi, edi } = image.regs;
+    [eax, ecx, edx, ebx, esp, ebp, esi, edi].forEach((value, i) => {
+      cpu.regs[i] = value;
+    });
+    cpu.eip = image.entry | 0;
+    cpu.gdtBase = image.gdt.base | 0;
+    cpu.gdtLimit = image.gdt.limit;
+  }
+
+  /** A fresh machine's memory is zero: only frames written before need it. */
+  private zero(gpa: number, length: number): void {
+    for (let at = gpa; at < gpa + length; ) {
+      const end = Math.min(gpa + length, (Math.floor(at / 4096) + 1) * 4096);
+      const hfn = this.slots.hfnOf(Math.floor(at / 4096));
+      if (hfn >= 0 && this.memory.version[hfn] !== 0) writePhysical(this, at, new Uint8Array(end - at));
+      at = end;
+    }
+  }
+
+  // ---- running ----
+
+  /**
+   * Runs until `budget` units retired or something stops it; `stop` then says what. Never throws: a broken assertion
+   * of ours stops the machine with the reason `bug`, its state kept.
+   * @returns true when the budget is used up and nothing else happened
+   */
+  run(budget: number): boolean {
+    if (this.dead) return false;
+    this.cpu.newEpoch();
+    try {
+      return this.loop(this.time + budget);
+    } catch (error) {
+      this.bug(error);
+      return false;
+    }
+  }
+
+  private loop(goal: number): boolean {
+    const { cpu } = this;
+    this.eventsSeen = this.trace.count;
+    while (cpu.time < goal) {
+      const stepwise = this.setup.audit === "every" || this.stopAtEvents !== null;
+      if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
+      const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
+      const disposition = code === RUN_EXIT ? this.handleExit() : code;
+      this.afterBoundary();
+      if (disposition === RUN_HALTED) {
+        if (this.canWake()) continue;
+        return this.halt(
+          "hlt",
+          this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
+        );
+      }
+      if (disposition === RUN_SHUTDOWN) {
+        this.dead = true;
+        return this.halt("triple-fault", `at ${hex(cpu.eip)}`);
+      }
+      if (disposition === RUN_UNIMPLEMENTED) return this.halt("unimplemented", this.describeUnimplemented());
+      if (disposition === RUN_BREAK) return this.halt("breakpoint", hex(cpu.eip));
+      const finding = this.takeFinding();
+      if (finding !== null) return this.halt("finding", finding);
+      if (this.sawEvent()) return this.halt("event", "");
+      if (code === RUN_BUDGET && cpu.time < goal && !stepwise)
+        throw new Error("the processor came back early");
+    }
+    return true;
+  }
+
+  /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */
+  private handleExit(): number {
+    this.exits++;
+    const kvm = this.hypervisor();
+    switch (kvm.handleExit()) {
+      case KVM_HALTED:
+        return RUN_HALTED;
+      case KVM_SHUTDOWN:
+        return RUN_SHUTDOWN;
+      case KVM_UNIMPLEMENTED:
+        return RUN_UNIMPLEMENTED;
+      case KVM_FINDING:
+        this.noteFinding(kvm.finding ?? "the hypervisor reports a finding without a name");
+        return RUN_RETIRED;
+      default:
+        return RUN_RETIRED;
+    }
+  }
+
+  /** The simulated KVM met an assertion of its own or an endless loop. One can go on. */
+  private noteFinding(message: string): void {
+    this.findings.add([{ invariant: "finding", message }], this.time, this.cpu.eip >>> 0);
+    this.foundNow ??= message;
+  }
+
+  /** The hypervisor. @throws when there is none: an exit on the bare machine is a bug */
+  hypervisor(): Kvm {
+    if (this.kvm === null) throw new Error(`an exit (${this.cpu.exit.reason}) without a hypervisor`);
+    return this.kvm;
+  }
+
+  /** A halted processor that an interrupt on the line would wake. */
+  private canWake(): boolean {
+    return this.waiting && this.cpu.interruptLine >= 0;
+  }
+
+  /** `run` itself stops at breakpoints; unit by unit the machine does. */
+  private atBreakpoint(): boolean {
+    const { cpu } = this;
+    if (!cpu.breakpoints.includes(cpu.eip)) return false;
+    if (cpu.brokeAtEip === cpu.eip && cpu.brokeAtRetired === cpu.retired) return false;
+    cpu.brokeAtEip = cpu.eip;
+    cpu.brokeAtRetired = cpu.retired;
+    return true;
+  }
+
+  private sawEvent(): boolean {
+    const kinds = this.stopAtEvents;
+    if (kinds === null) return false;
+    for (; this.eventsSeen < this.trace.count; this.eventsSeen++) {
+      if (kinds.has(this.trace.kindAt(this.eventsSeen))) {
+        this.eventsSeen = this.trace.count;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private halt(reason: StopReason, detail: string): false {
+    this.stop = { reason, detail };
+    return false;
+  }
+
+  private bug(error: unknown): void {
+    this.dead = true;
+    const what = error instanceof Error ? error.message : String(error);
+    this.stop = { reason: "bug", detail: `${what} (at ${hex(this.cpu.traceEip)}, time ${this.cpu.time})` };
+  }
+
+  private describeUnimplemented(): string {
+    const { cpu } = this;
+    const bytes: string[] = [];
+    for (let i = 0; i < 15; i++) {
+      const gpa = this.translate((cpu.linearIp + i) >>> 0);
+      const hfn = gpa < 0 ? -1 : this.slots.hfnOf(Math.floor(gpa / 4096));
+      if (hfn < 0) break;
+      bytes.push(this.memory.bytes[hfn * 4096 + (gpa % 4096)]!.toString(16).padStart(2, "0"));
+    }
+    return `${cpu.unimplemented} at ${hex(cpu.eip)}, bytes ${bytes.join(" ")}`;
+  }
+
+  // ---- audit ----
+
+  /** Behind each boundary: the continuous audit, when it is on and something it judges may have changed. */
+  private afterBoundary(): void {
+    if (this.setup.audit === "every") this.auditNow();
+  }
+
+  /** Audits the whole machine now. On the bare machine there is nothing to judge. */
+  audit(): AuditReport {
+    this.auditedAt = this.time;
+    if (this.kvm === null) return { checked: [], violations: [] };
+    const { checked, violations } = this.kvm.audit();
+    this.findings.add(violations, this.time, this.cpu.eip >>> 0);
+    return { checked, violations: this.findings.list };
+  }
+
+  private auditNow(): void {
+    if (this.kvm === null) return;
+    this.auditedAt = this.time;
+    const fresh = this.findings.add(this.kvm.audit().violations, this.time, this.cpu.eip >>> 0);
+    if (fresh.length > 0 && this.setup.findings === "stop") {
+      this.foundNow ??= `${fresh[0]!.invariant}: ${fresh[0]!.message}`;
+    }
+  }
+
+  private foundNow: string | null = null;
+
+  /** A finding to stop at: of the hypervisor itself, or of the audit when findings stop the machine. */
+  private takeFinding(): string | null {
+    const found = this.foundNow;
+    this.foundNow = null;
+    return found;
+  }
+
+  // ---- input ----
+
+  /**
+   * Something from outside reaches the machine, at this boundary: it is checked, logged and applied.
+   * @throws MachineError with a sentence when it makes no sense; nothing was changed then
+   */
+  input(input: Input): InputOutcome {
+    const refusal = this.refuseInput(input);
+    if (refusal !== null) throw new MachineError(refusal);
+    this.log.push({ at: this.stamp, input });
+    this.cpu.newEpoch();
+    try {
+      const outcome = this.applyInput(input);
+      this.afterBoundary();
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof MachineError)) this.bug(error);
+      throw error;
+    }
+  }
+
+  private refuseInput(input: Input): string | null {
+    if (this.dead) return `the machine is over (${this.stop.reason}): reset it first`;
+    switch (input.kind) {
+      case "edit":
+        return checkEdit(this, input);
+      case "policy":
+        return POLICY_IDS.includes(input.policy)
+          ? null
+          : `there is no policy ${input.policy}; there are ${POLICY_IDS.join(", ")}`;
+      case "hazard":
+        return HAZARDS.some((h) => h.id === input.hazard) ? null : `there is no hazard ${input.hazard}`;
+      case "fault":
+        return this.cpu.pendingVector >= 0 ? "another event is being delivered: step once first" : null;
+      case "interrupt":
+        return input.vector >= 0 && input.vector <= 255 ? null : "an interrupt vector is 0 to 255";
+      default:
+        return null;
+    }
+  }
+
+  private applyInput(input: Input): InputOutcome {
+    // Whatever comes from outside makes the processor leave the guest first.
+    if (this.kvm !== null) {
+      this.exits++;
+      this.kvm.outsideExit();
+    }
+    switch (input.kind) {
+      case "serial":
+        for (const byte of input.bytes) if (this.trace.on) this.trace.emit(EV_INPUT, INPUT_SERIAL, byte);
+        this.serial.receive(input.bytes);
+        return DONE;
+      case "interrupt":
+        if (this.trace.on) this.trace.emit(EV_INPUT, INPUT_INTERRUPT, input.vector);
+        this.raised.push(input.vector);
+        this.updateLine();
+        return DONE;
+      case "edit":
+        return applyEdit(this, input);
+      case "dma":
+        this.dma(input.gpa, input.bytes);
+        return { ok: true, exits: 0, written: input.bytes.length };
+      case "fault":
+        this.cpu.cr2 = input.gva | 0;
+        this.cpu.inject(PF, VECTORING_HARDWARE_EXCEPTION, input.error);
+        return DONE;
+      case "policy":
+        this.changePolicy(input.policy);
+        return DONE;
+      case "hazard":
+        this.setup = { ...this.setup, hazards: { ...this.setup.hazards, [input.hazard]: input.setting } };
+        this.kvm?.setHazard(input.hazard, input.setting);
+        return DONE;
+      case "tlb":
+        this.setup = { ...this.setup, tlb: input.tlb };
+        this.kvm?.setTlb(input.tlb);
+        return DONE;
+    }
+  }
+
+  private dma(gpa: number, bytes: Uint8Array): void {
+    writePhysical(this, gpa, bytes);
+    if (!this.trace.on) return;
+    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const low = bytes.length >= 4 ? words.getUint32(0, true) : bytes.length > 0 ? bytes[0]! : 0;
+    this.trace.emit(EV_EDIT, 1, EDIT_DEVICE, gpa, Math.floor(gpa / 2 ** 32), bytes.length, low, 0);
+  }
+
+  /** The level of the interrupt line: interrupts raised by hand first, then the serial port's. */
+  private updateLine(): void {
+    const first = this.raised[0];
+    this.cpu.interruptLine = first ?? (this.serial.interrupting ? SERIAL_VECTOR : -1);
+  }
+
+  /** Changes the audit's mode and what a finding does; neither touches the machine's state. */
+  setAudit(mode: MachineSetup["audit"], findings: MachineSetup["findings"]): void {
+    this.setup = { ...this.setup, audit: mode, findings };
+  }
+
+  // ---- policies ----
+
+  /** Hands the processor to the hypervisor, if the setup names one. */
+  private takeOver(): void {
+    if (this.setup.policy === POLICY_NONE) return;
+    this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.trace, {
+      policy: this.setup.policy,
+      tlb: this.setup.tlb,
+      hazards: this.setup.hazards,
+    });
+    this.kvm.start();
+  }
+
+  private changePolicy(policy: string): void {
+    const before = this.setup.policy;
+    this.setup = { ...this.setup, policy };
+    if (policy === before) return;
+    if (this.kvm !== null && policy !== POLICY_NONE) {
+      this.kvm.setPolicy(policy);
+      return;
+    }
+    if (this.trace.on) this.trace.emit(EV_POLICY, POLICY_IDS.indexOf(before), POLICY_IDS.indexOf(policy));
+    if (policy === POLICY_NONE) this.leaveHypervisor();
+    else this.takeOver();
+  }
+
+  /** The bare machine again: the processor walks the guest's own tables, with the PDPTEs that were loaded. */
+  private leaveHypervisor(): void {
+    const { cpu } = this;
+    const { pdptes } = this.guestPaging();
+    this.kvm?.stop();
+    this.kvm = null;
+    cpu.bus = this.bareBus;
+    cpu.applyControls();
+    cpu.paging.pdptes.set(pdptes);
+    cpu.paging.flush(FLUSH_RESET_CONTEXT, false);
+  }
+
+  // ---- looking: peeks that change nothing ----
+
+  /** What the guest's paging depends on. */
+  guestPaging(): GuestPaging {
+    const { cpu } = this;
+    return {
+      mode: pagingMode(cpu.cr0, cpu.cr4),
+      cr3: cpu.cr3 >>> 0,
+      wp: (cpu.cr0 & CR0_WP) !== 0,
+      pse: (cpu.cr4 & CR4_PSE) !== 0,
+      nxe: (cpu.efer & EFER_NXE) !== 0,
+      pdptes: (this.kvm === null ? cpu.paging.pdptes : this.kvm.mmu.pdptes).slice(),
+    };
+  }
+
+  /** Guest-physical address behind a linear one, or -1 where nothing is mapped. */
+  translate(gva: number): number {
+    return walkGuest(this, this.guestPaging(), gva, ANY_READ).gpa;
+  }
+
+  /** True for a frame that holds a shadow page or pae_root. */
+  isShadowFrame(hfn: number): boolean {
+    return this.kvm !== null && (this.memory.flags[hfn]! & FRAME_SHADOW) !== 0;
+  }
+
+  // ---- snapshots and replay ----
+
+  /** What a snapshot keeps beside memory, processor, hypervisor and devices. */
+  saveRest() {
+    return {
+      raised: this.raised.slice(),
+      exits: this.exits,
+      stop: this.stop,
+      over: this.dead,
+      findings: this.findings.list.slice(),
+    };
+  }
+
+  /** Everything of a snapshot but the memory and its dirty log, which are there already. */
+  loadRest(snapshot: Snapshot): void {
+    this.cpu.load(snapshot.cpu);
+    if (snapshot.kvm !== null) {
+      this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.trace, {
+        policy: this.setup.policy,
+        tlb: this.setup.tlb,
+        hazards: this.setup.hazards,
+      });
+      this.kvm.load(snapshot.kvm as unknown as KvmState);
+    }
+    this.raised = snapshot.raised.slice();
+    this.exits = snapshot.exits;
+    this.stop = snapshot.stop;
+    this.dead = snapshot.over;
+    this.findings.load(snapshot.findings);
+    this.serial.load(snapshot.serial);
+  }
+
+  /**
+   * Runs to the boundary of a stamp. @throws Error when the machine does not come by it: another machine, or a log
+   * that does not belong to this snapshot
+   */
+  advanceTo(stamp: Stamp): void {
+    while (this.time < stamp.time) {
+      const before = this.stamp;
+      this.run(stamp.time - this.time);
+      if (this.dead || sameStamp(before, this.stamp)) break;
+    }
+    // Deliveries and exits that retire nothing lie between the unit and the boundary.
+    for (let steps = 0; this.time === stamp.time && !sameStamp(this.stamp, stamp); steps++) {
+      if (steps > REPLAY_STEPS || this.dead) break;
+      this.stepBoundary();
+    }
+    if (!sameStamp(this.stamp, stamp)) {
+      throw new Error(`the replay stands at time ${this.time} and does not come by ${stamp.time}`);
+    }
+  }
+
+  /** One boundary further: a unit, a delivery or an exit. */
+  private stepBoundary(): void {
+    try {
+      const code = this.cpu.step(STEP_NORMAL);
+      if (code === RUN_EXIT) this.handleExit();
+      this.afterBoundary();
+    } catch (error) {
+      this.bug(error);
+    }
+  }
+}
+
+function hex(value: number): string {
+  return `0x${(value >>> 0).toString(16)}`;
+}

@@ -1,0 +1,57 @@
+/**
+ * What a machine is made of, and how it can come to stand still. The lab's protocol has a schema of the same shape;
+ * these are the plain types that the floors below the lab need.
+ */
+import { HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
+import { MemorySlots } from "../memory/slots.ts";
+
+export type HazardSetting = "guarded" | "as-it-was";
+export type TlbKind = "vmx" | "svm";
+export type AuditMode = "every" | "end" | "off";
+
+export interface MachineSetup {
+  /** Bytes of memory from guest-physical 0. */
+  readonly memory: number;
+  /** Bytes of memory from guest-physical 4 GiB; 0 for none. */
+  readonly memoryHigh: number;
+  /** "none" or the id of a policy. */
+  readonly policy: string;
+  readonly tlb: TlbKind;
+  /** Hazards that differ from `guarded`. */
+  readonly hazards: Readonly<Record<string, HazardSetting>>;
+  readonly audit: AuditMode;
+  readonly findings: "mark" | "stop";
+  readonly unimplemented: "stop" | "ud";
+}
+
+export const POLICY_NONE = "none";
+
+export type StopReason =
+  | "never-run"
+  | "paused"
+  | "step"
+  | "breakpoint"
+  | "event"
+  | "hlt"
+  | "max-instructions"
+  | "triple-fault"
+  | "unimplemented"
+  | "finding"
+  | "bug";
+
+export interface Stop {
+  readonly reason: StopReason;
+  readonly detail: string;
+}
+
+/** First guest frame of the memory above 4 GiB. */
+export const HIGH_GFN = 0x10_0000;
+
+/** The host memory and slots for a setup: the hypervisor's frames first, then memory from 0, then that from 4 GiB. */
+export function layOutMemory(setup: MachineSetup): { memory: HostMemory; slots: MemorySlots } {
+  const low = Math.ceil(setup.memory / PAGE_SIZE);
+  const high = Math.ceil(setup.memoryHigh / PAGE_SIZE);
+  const slots = [{ gfn: 0, pages: low, hfn: HYPERVISOR_FRAMES }];
+  if (high > 0) slots.push({ gfn: HIGH_GFN, pages: high, hfn: HYPERVISOR_FRAMES + low });
+  return { memory: new HostMemory(HYPERVISOR_FRAMES + low + high), slots: new MemorySlots(slots) };
+}

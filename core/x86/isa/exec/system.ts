@@ -1,0 +1,151 @@
+/**
+ * System instructions: thin bindings to core/x86, which knows privilege, intercepts and effects; and the handlers
+ * for what is not executed (#UD, the floating-point escapes). SDM vol. 2; vol. 3, 2.8.
+ */
+import type { Cpu } from "../../cpu.ts";
+import { lldt, ltr } from "../../segments.ts";
+import * as system from "../../system.ts";
+import { type Insn, NEXT, STOP } from "../insn.ts";
+import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_NM, VECTOR_UD } from "./operand.ts";
+
+const CR0_MP = 2;
+const CR0_EM = 4;
+const CR0_TS = 8;
+
+export function nop(): number {
+  return NEXT;
+}
+export function invalid(cpu: Cpu): number {
+  return cpu.raise(VECTOR_UD);
+}
+/** More than 15 bytes (SDM vol. 2, 2.3.11; vol. 3, 6.15, #GP). */
+export function tooLong(cpu: Cpu): number {
+  return cpu.raise(VECTOR_GP, 0);
+}
+export function unimplemented(cpu: Cpu): number {
+  return cpu.unimplementedInsn();
+}
+/** x87: #NM while CR0.EM or CR0.TS asks for it (SDM vol. 3, table 2-2). */
+export function x87(cpu: Cpu): number {
+  return (cpu.cr0 & (CR0_EM | CR0_TS)) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
+}
+/** FWAIT: #NM when MP and TS are both set. */
+export function fwait(cpu: Cpu): number {
+  const both = CR0_MP | CR0_TS;
+  return (cpu.cr0 & both) === both ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
+}
+/** MMX and SSE: #UD under CR0.EM, else #NM under CR0.TS (SDM vol. 3, table 12-1, 13.1). */
+export function vector(cpu: Cpu): number {
+  if ((cpu.cr0 & CR0_EM) !== 0) return cpu.raise(VECTOR_UD);
+  return (cpu.cr0 & CR0_TS) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
+}
+
+// --- ports
+
+function inPort(cpu: Cpu, insn: Insn, port: number): number {
+  const size = (insn.row.opcode & 1) === 0 ? 1 : insn.opsize;
+  const v = system.portIn(cpu, port, size);
+  if (cpu.faulted) return STOP;
+  if (size === 4) cpu.regs[EAX] = v;
+  else if (size === 2) set16(cpu.regs, EAX, v);
+  else set8(cpu.regs, EAX, v);
+  return NEXT;
+}
+export function inI(cpu: Cpu, insn: Insn): number {
+  return inPort(cpu, insn, insn.imm & 0xff);
+}
+export function inDx(cpu: Cpu, insn: Insn): number {
+  return inPort(cpu, insn, cpu.regs[EDX] & 0xffff);
+}
+function outPort(cpu: Cpu, insn: Insn, port: number): number {
+  const size = (insn.row.opcode & 1) === 0 ? 1 : insn.opsize;
+  const v = cpu.regs[EAX];
+  return system.portOut(cpu, port, size, size === 4 ? v : size === 2 ? v & 0xffff : v & 0xff);
+}
+export function outI(cpu: Cpu, insn: Insn): number {
+  return outPort(cpu, insn, insn.imm & 0xff);
+}
+export function outDx(cpu: Cpu, insn: Insn): number {
+  return outPort(cpu, insn, cpu.regs[EDX] & 0xffff);
+}
+
+// --- control registers, descriptor tables, model-specific registers
+
+/** ModRM.mod is ignored: the operand is a register (SDM vol. 2, MOV to/from control registers). */
+export function movFromCr(cpu: Cpu, insn: Insn): number {
+  return system.movFromCr(cpu, insn.reg, insn.rm);
+}
+export function movToCr(cpu: Cpu, insn: Insn): number {
+  return system.movToCr(cpu, insn.reg, cpu.regs[insn.rm]);
+}
+export function lgdt(cpu: Cpu, insn: Insn): number {
+  return system.lgdt(cpu, insn.seg, ea(cpu.regs, insn), insn.opsize);
+}
+export function lidt(cpu: Cpu, insn: Insn): number {
+  return system.lidt(cpu, insn.seg, ea(cpu.regs, insn), insn.opsize);
+}
+export function sgdt(cpu: Cpu, insn: Insn): number {
+  return system.sgdt(cpu, insn.seg, ea(cpu.regs, insn));
+}
+export function sidt(cpu: Cpu, insn: Insn): number {
+  return system.sidt(cpu, insn.seg, ea(cpu.regs, insn));
+}
+/** A 32-bit register gets all of CR0, memory 16 bits (SDM vol. 2, SMSW). */
+export function smsw(cpu: Cpu, insn: Insn): number {
+  const r = cpu.regs;
+  const v = system.smswValue(cpu);
+  if (insn.isReg) {
+    if (insn.opsize === 4) r[insn.rm] = v;
+    else set16(r, insn.rm, v);
+    return NEXT;
+  }
+  cpu.write16(insn.seg, ea(r, insn), v & 0xffff);
+  return cpu.faulted ? STOP : NEXT;
+}
+/** SLDT and STR (SDM vol. 2): as SMSW, a 32-bit register gets the selector zero-extended. */
+function storeSelector(cpu: Cpu, insn: Insn, selector: number): number {
+  const r = cpu.regs;
+  if (insn.isReg) {
+    if (insn.opsize === 4) r[insn.rm] = selector;
+    else set16(r, insn.rm, selector);
+    return NEXT;
+  }
+  cpu.write16(insn.seg, ea(r, insn), selector);
+  return cpu.faulted ? STOP : NEXT;
+}
+export function sldt(cpu: Cpu, insn: Insn): number {
+  return storeSelector(cpu, insn, cpu.selector(6));
+}
+export function str(cpu: Cpu, insn: Insn): number {
+  return storeSelector(cpu, insn, cpu.selector(7));
+}
+/** 16 bits from a register or memory for an instruction of CPL 0; -1 after a fault. */
+function privilegedWord(cpu: Cpu, insn: Insn): number {
+  if (cpu.cpl !== 0) {
+    cpu.raise(VECTOR_GP, 0);
+    return -1;
+  }
+  if (insn.isReg) return get16(cpu.regs, insn.rm);
+  const v = cpu.read16(insn.seg, ea(cpu.regs, insn));
+  return cpu.faulted ? -1 : v;
+}
+export function lmsw(cpu: Cpu, insn: Insn): number {
+  const v = privilegedWord(cpu, insn);
+  return v < 0 ? STOP : system.lmsw(cpu, v);
+}
+export function lldtE(cpu: Cpu, insn: Insn): number {
+  const v = privilegedWord(cpu, insn);
+  return v < 0 ? STOP : lldt(cpu, v);
+}
+export function ltrE(cpu: Cpu, insn: Insn): number {
+  const v = privilegedWord(cpu, insn);
+  return v < 0 ? STOP : ltr(cpu, v);
+}
+export function invlpg(cpu: Cpu, insn: Insn): number {
+  return system.invlpg(cpu, insn.seg, ea(cpu.regs, insn));
+}
+/** INVD and WBINVD: caches are not simulated, privilege is. */
+export function wbinvd(cpu: Cpu): number {
+  return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
+}
+export const { clts, rdmsr, wrmsr, cpuid, rdtsc, hlt, cli, sti } = system;

@@ -1,0 +1,316 @@
+/**
+ * The run loop: blocks one after the other within an exact budget, and single units with everything that may happen
+ * between two instructions (SDM vol. 3, 6.9: priority among simultaneous events).
+ */
+
+import { type Block, RESTART, STALE } from "./blocks.ts";
+import {
+  ATT_BREAK,
+  ATT_DEBUG,
+  ATT_HALTED,
+  ATT_LIMIT,
+  ATT_LINE,
+  ATT_PENDING,
+  ATT_SHADOW,
+  type Cpu,
+  FLAGS_STEPWISE,
+  JUMP_ENTRIES,
+} from "./cpu.ts";
+import { deliverEvent, takeException } from "./delivery.ts";
+import {
+  EXIT_EXTERNAL_INTERRUPT,
+  RUN_BREAK,
+  RUN_BUDGET,
+  RUN_EXIT,
+  RUN_FAULTED,
+  RUN_HALTED,
+  RUN_RETIRED,
+  STEP_EMULATE,
+  STEP_NORMAL,
+  VECTORING_EXTERNAL,
+  VECTORING_HARDWARE_EXCEPTION,
+} from "./door.ts";
+import { DB, GP } from "./exceptions.ts";
+import { fetchBlock, fetchEmulated } from "./fetch.ts";
+import { FLAG_IF, FLAG_RF, FLAG_TF, REST } from "./flags.ts";
+import { BRANCH, CS, NEXT, REPEAT, STOP } from "./isa/insn.ts";
+
+/** Nothing to be done before the next instruction. */
+const GO = -1;
+
+/** Runs until `budget` units retired, or until one of the RUN_ reasons but RETIRED and FAULTED. */
+export function run(cpu: Cpu, budget: number): number {
+  const limit = cpu.retired + budget;
+  for (;;) {
+    const left = limit - cpu.retired;
+    if (left <= 0) return RUN_BUDGET;
+    let answer: number;
+    if ((cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) {
+      answer = attend(cpu, true);
+      if (answer === GO) answer = mustStep(cpu) ? one(cpu) : runBlocks(cpu, left);
+    } else {
+      answer = runBlocks(cpu, left);
+    }
+    if (answer !== RUN_RETIRED && answer !== RUN_FAULTED) return answer;
+  }
+}
+
+/** Runs one unit: a pending delivery, an instruction, or one REP iteration. `mode`: STEP_…. */
+export function step(cpu: Cpu, mode: number): number {
+  if (mode === STEP_NORMAL) {
+    const answer = attend(cpu, true);
+    return answer === GO ? one(cpu) : answer === RUN_BREAK ? one(cpu) : answer;
+  }
+  cpu.unintercepted = true;
+  const emulate = (mode & STEP_EMULATE) !== 0;
+  if (emulate) cpu.setEmulating(true);
+  // The interrupt line waits: the caller wants this unit.
+  let answer = attend(cpu, false);
+  if (answer === GO) answer = one(cpu);
+  if (emulate) cpu.setEmulating(false);
+  cpu.unintercepted = false;
+  return answer;
+}
+
+/** Deals with what waits between two instructions. GO: run the next one. */
+function attend(cpu: Cpu, lines: boolean): number {
+  const attention = cpu.attention;
+  if ((attention & ATT_PENDING) !== 0) {
+    const answer = deliverEvent(cpu, cpu.pendingVector, cpu.pendingType, cpu.pendingError);
+    if (answer === RUN_FAULTED) {
+      cpu.cancelInjection();
+      return RUN_RETIRED;
+    }
+    return answer;
+  }
+  if ((attention & ATT_DEBUG) !== 0) {
+    const answer = deliverEvent(cpu, DB, VECTORING_HARDWARE_EXCEPTION, -1);
+    if (answer === RUN_FAULTED) {
+      cpu.attention &= ~ATT_DEBUG;
+      return RUN_RETIRED;
+    }
+    return answer;
+  }
+  if (lines && (attention & (ATT_LINE | ATT_SHADOW)) === ATT_LINE && (cpu.regs[REST]! & FLAG_IF) !== 0) {
+    return external(cpu);
+  }
+  if ((attention & ATT_HALTED) !== 0) return RUN_HALTED;
+  if ((attention & ATT_BREAK) !== 0 && cpu.breakpoints.includes(cpu.eip)) {
+    // Once reported, the instruction may run: also when an exit brings it back.
+    if (cpu.brokeAtEip !== cpu.eip || cpu.brokeAtRetired !== cpu.retired) {
+      cpu.brokeAtEip = cpu.eip;
+      cpu.brokeAtRetired = cpu.retired;
+      return RUN_BREAK;
+    }
+  }
+  return GO;
+}
+
+function external(cpu: Cpu): number {
+  if (((cpu.intercepts >>> EXIT_EXTERNAL_INTERRUPT) & 1) !== 0) {
+    cpu.exitFor(EXIT_EXTERNAL_INTERRUPT);
+    cpu.exit.value = cpu.interruptLine;
+    cpu.faulted = false;
+    cpu.stopCode = -1;
+    return RUN_EXIT;
+  }
+  const vector = cpu.interruptLine;
+  const answer = deliverEvent(cpu, vector, VECTORING_EXTERNAL, -1);
+  if (answer === RUN_FAULTED) return RUN_RETIRED;
+  // Acknowledged, not yet delivered: it stays pending with its vector.
+  if (answer === RUN_EXIT) cpu.inject(vector, VECTORING_EXTERNAL, -1);
+  return answer;
+}
+
+function mustStep(cpu: Cpu): boolean {
+  return (cpu.attention & ATT_SHADOW) !== 0 || (cpu.regs[REST]! & FLAGS_STEPWISE) !== 0;
+}
+
+/** What ended an instruction that did not retire: an exit or a stop, or an exception, which is delivered. */
+function afterStop(cpu: Cpu): number {
+  cpu.faulted = false;
+  const code = cpu.stopCode;
+  if (code >= 0) {
+    cpu.stopCode = -1;
+    return code;
+  }
+  return takeException(cpu);
+}
+
+/** Runs one instruction or REP iteration with all its between-instructions business. */
+function one(cpu: Cpu): number {
+  const start = cpu.eip;
+  const rest = cpu.regs[REST]!;
+  const shadow = cpu.attention & ATT_SHADOW;
+  // RF lasts for one instruction (SDM vol. 3, 17.3.1.1); IRET may set it anew. So does the interrupt shadow.
+  cpu.regs[REST] = rest & ~FLAG_RF;
+  cpu.attention &= ~ATT_SHADOW;
+  for (;;) {
+    const block = cpu.emulating ? fetchEmulated(cpu) : fetchBlock(cpu);
+    let answer = STOP;
+    if (block !== null) {
+      const insn = block.insns[0]!;
+      if (!cpu.csFlat && (start >>> 0) + insn.length - 1 > cpu.segLimit[CS]!) {
+        cpu.raise(GP, 0);
+      } else {
+        cpu.running = block;
+        cpu.runningEip = start;
+        cpu.eip = (start + insn.length) | 0;
+        answer = insn.exec(cpu, insn);
+        cpu.running = null;
+        if (answer === RESTART) continue;
+      }
+    }
+    if (answer === STOP) {
+      cpu.eip = start;
+      if (cpu.stopCode >= 0) {
+        cpu.regs[REST] = (cpu.regs[REST]! & ~FLAG_RF) | (rest & FLAG_RF);
+        cpu.attention |= shadow;
+        if (block !== null) name(cpu, block);
+      }
+      return afterStop(cpu);
+    }
+    cpu.midRep = answer === REPEAT;
+    if (answer === REPEAT) cpu.eip = start;
+    cpu.retired++;
+    // MOV SS holds back the trap of its own single step (SDM vol. 3, 6.8.3).
+    if ((rest & FLAG_TF) !== 0 && (cpu.attention & ATT_SHADOW) === 0) cpu.attention |= ATT_DEBUG;
+    return RUN_RETIRED;
+  }
+}
+
+/** Completes the reason of a RUN_UNIMPLEMENTED with the instruction's name. */
+function name(cpu: Cpu, block: Block, index = 0): void {
+  if (cpu.unimplemented === "") cpu.unimplemented = block.insns[index]!.row.name;
+}
+
+/** The block that EIP leads to, by the cache from EIP to block or by a fetch. */
+function nextBlock(cpu: Cpu): Block | null {
+  const eip = cpu.eip;
+  const slot = (eip ^ (eip >>> 12)) & (JUMP_ENTRIES - 1);
+  const tags = cpu.jumpTags;
+  if (tags[slot * 2] === eip && tags[slot * 2 + 1] === cpu.tlb.fetchEpoch) {
+    const block = cpu.jumpBlocks[slot]!;
+    if (block.insns[0] !== STALE) return block;
+  }
+  const block = fetchBlock(cpu);
+  if (block !== null && block.hfn >= 0) {
+    tags[slot * 2] = eip;
+    tags[slot * 2 + 1] = cpu.tlb.fetchEpoch;
+    cpu.jumpBlocks[slot] = block;
+  }
+  return block;
+}
+
+/** Instructions of `block` that may run before a breakpoint, or the end of CS, has to be looked at. */
+function roomIn(cpu: Cpu, block: Block): number {
+  let n = block.count;
+  if ((cpu.attention & ATT_LIMIT) !== 0 && (cpu.eip >>> 0) + block.bytes - 1 > cpu.segLimit[CS]!) n = 0;
+  for (const eip of cpu.breakpoints) {
+    const d = (eip - cpu.eip) >>> 0;
+    if (d === 0 || d >= block.bytes) continue;
+    const at = block.offsets.indexOf(d);
+    if (at > 0 && at < n) n = at;
+  }
+  return n;
+}
+
+/** Runs blocks until something wants attention or `budget` units retired: RUN_RETIRED, or what stopped them. */
+function runBlocks(cpu: Cpu, budget: number): number {
+  let left = budget;
+  const tlb = cpu.tlb;
+  const regs = cpu.regs;
+  let block = nextBlock(cpu);
+  for (;;) {
+    if (block === null) return afterStop(cpu);
+    let n = block.count;
+    if (cpu.attention !== 0) {
+      n = roomIn(cpu, block);
+      if (n === 0) return one(cpu);
+    }
+    if (n > left) n = left;
+    const insns = block.insns;
+    let eip = cpu.eip;
+    cpu.running = block;
+    cpu.runningEip = eip;
+    let i = 0;
+    let answer = NEXT;
+    do {
+      const insn = insns[i]!;
+      eip = (eip + insn.length) | 0;
+      cpu.eip = eip;
+      cpu.index = i;
+      answer = insn.exec(cpu, insn);
+      i++;
+    } while (answer === NEXT && i < n);
+    cpu.index = 0;
+    cpu.running = null;
+    if (answer === NEXT || answer === BRANCH) {
+      cpu.retired += i;
+      left -= i;
+      cpu.midRep = false;
+      if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) return RUN_RETIRED;
+      const to = cpu.eip;
+      if (block.nextEip === to && block.nextEpoch === tlb.fetchEpoch) {
+        block = block.next;
+      } else {
+        const from: Block = block;
+        block = nextBlock(cpu);
+        if (block !== null && block.hfn >= 0) {
+          from.next = block;
+          from.nextEip = to;
+          from.nextEpoch = tlb.fetchEpoch;
+        }
+      }
+      continue;
+    }
+    // The last instruction did not retire as a whole.
+    const done = i - 1;
+    cpu.retired += done;
+    left -= done;
+    if (done > 0) cpu.midRep = false;
+    if (answer === RESTART) {
+      // EIP stands where it was: the sentinel has no length.
+      if (left <= 0 || cpu.attention !== 0) return RUN_RETIRED;
+      block = nextBlock(cpu);
+      continue;
+    }
+    const insn = insns[done]!;
+    const start = (eip - insn.length) | 0;
+    if (answer === STOP) {
+      cpu.eip = start;
+      if (cpu.stopCode >= 0) name(cpu, block, done);
+      return afterStop(cpu);
+    }
+    // REPEAT: iterate here as long as nothing else wants to happen.
+    cpu.running = block;
+    cpu.index = done;
+    cpu.retired -= done; // `time` counts the index while the block runs
+    for (;;) {
+      cpu.retired++;
+      left--;
+      cpu.midRep = true;
+      if (left <= 0 || cpu.attention !== 0 || insns[done] !== insn) {
+        answer = REPEAT;
+        break;
+      }
+      cpu.eip = eip;
+      answer = insn.exec(cpu, insn);
+      if (answer !== REPEAT) break;
+    }
+    cpu.running = null;
+    cpu.index = 0;
+    cpu.retired += done;
+    if (answer === STOP || answer === REPEAT) {
+      cpu.eip = start;
+      if (answer === REPEAT) return RUN_RETIRED;
+      if (cpu.stopCode >= 0) name(cpu, block, 0);
+      return afterStop(cpu);
+    }
+    cpu.retired++;
+    left--;
+    cpu.midRep = false;
+    if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) return RUN_RETIRED;
+    block = nextBlock(cpu);
+  }
+}

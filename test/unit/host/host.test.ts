@@ -1,0 +1,198 @@
+/** The host's loop against a lab that counts, with a clock and a scheduler that the test turns by hand. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { Host, type HostedLab, PUSH_MS } from "../../../core/host/index.ts";
+import type {
+  Command,
+  HostMessage,
+  Status,
+  ViewData,
+  ViewRequest,
+} from "../../../core/lab/protocol/index.ts";
+
+class FakeLab implements HostedLab {
+  running = false;
+  readonly slices: number[] = [];
+  readonly commands: Command[] = [];
+  readonly open = new Map<number, ViewRequest>();
+  dirty = true;
+  /** Units a millisecond; the fake clock is moved by slice(). */
+  speed = 10_000;
+  constructor(private readonly clock: { ms: number }) {}
+
+  slice(budget: number): number {
+    this.slices.push(budget);
+    this.clock.ms += budget / this.speed;
+    this.dirty = true;
+    return budget;
+  }
+  command(command: Command): unknown {
+    this.commands.push(command);
+    if (command.name === "run") this.running = true;
+    if (command.name === "pause") this.running = false;
+    if (command.name === "reset") throw new Error("nothing to reset");
+    if (command.name === "saveMachine") return new Uint8Array(4096);
+    return { did: command.name };
+  }
+  openView(view: number, request: ViewRequest): void {
+    if (request.kind === "audit") throw new Error("no audit here");
+    this.open.set(view, request);
+    this.dirty = true;
+  }
+  closeView(view: number): void {
+    this.open.delete(view);
+  }
+  closeAllViews(): void {
+    this.open.clear();
+  }
+  collectStatus(force: boolean): Status | null {
+    return force || this.dirty ? ({ running: this.running } as unknown as Status) : null;
+  }
+  collectViews(): { view: number; data: ViewData }[] {
+    if (!this.dirty) return [];
+    this.dirty = false;
+    return [...this.open.keys()].map((view) => ({ view, data: { kind: "console", text: "", total: 0 } }));
+  }
+}
+
+let clock: { ms: number };
+let lab: FakeLab;
+let posted: { message: HostMessage; transfer: ArrayBuffer[] }[];
+let queue: (() => void)[];
+let timers: { at: number; run: () => void }[];
+let port: { post(m: HostMessage, t: ArrayBuffer[]): void; onmessage: ((data: unknown) => void) | null };
+
+beforeEach(() => {
+  clock = { ms: 0 };
+  lab = new FakeLab(clock);
+  posted = [];
+  queue = [];
+  timers = [];
+  port = { post: (message, transfer) => posted.push({ message, transfer }), onmessage: null };
+  new Host(lab, {
+    port,
+    now: () => clock.ms,
+    soon: (run) => queue.push(run),
+    after: (ms, run) => timers.push({ at: clock.ms + ms, run }),
+  }).start();
+});
+
+const send = (data: unknown) => port.onmessage!(data);
+const turn = () => queue.shift()?.();
+const pass = (ms: number) => {
+  clock.ms += ms;
+  const due = timers.filter((t) => t.at <= clock.ms);
+  timers = timers.filter((t) => t.at > clock.ms);
+  for (const t of due) t.run();
+};
+const pushes = () => posted.map((p) => p.message).filter((m) => m.type === "push");
+const command = (id: number, name: string) => send({ type: "command", id, command: { name } });
+
+describe("answers", () => {
+  test("a command gets its value, an error its sentence", () => {
+    command(1, "describe");
+    command(2, "reset");
+    expect(posted.map((p) => p.message).filter((m) => m.type === "reply")).toEqual([
+      { type: "reply", id: 1, ok: true, value: { did: "describe" } },
+      { type: "reply", id: 2, ok: false, error: "nothing to reset" },
+    ]);
+  });
+
+  test("a malformed message is refused in words and reaches nobody", () => {
+    for (const bad of [null, 7, "x", [], {}, { type: "nope" }, { type: "ack" }, { type: "view", view: -1 }]) {
+      send(bad);
+    }
+    const refused = posted.map((p) => p.message).filter((m) => m.type === "refused");
+    expect(refused.length).toBe(8);
+    for (const message of refused)
+      expect(message.type === "refused" && message.error.length).toBeGreaterThan(5);
+    expect(lab.commands).toEqual([]);
+  });
+
+  test("a malformed command is answered under its id", () => {
+    send({ type: "command", id: 9, command: { name: "step", count: 0 } });
+    const last = posted.at(-1)!.message;
+    expect(last).toMatchObject({ type: "reply", id: 9, ok: false });
+    expect(last.type === "reply" && !last.ok && last.error).toContain("count must be at least 1");
+  });
+
+  test("a view that cannot be answered says so", () => {
+    send({ type: "view", view: 3, request: { kind: "audit" } });
+    expect(posted.at(-1)!.message).toEqual({ type: "viewError", view: 3, error: "no audit here" });
+  });
+
+  test("big bytes change owner", () => {
+    command(4, "saveMachine");
+    expect(posted.at(-1)!.transfer.length).toBe(1);
+  });
+});
+
+describe("pushes", () => {
+  test("the first status comes without asking; the next waits for the acknowledgement", () => {
+    expect(pushes().length).toBe(1);
+    send({ type: "view", view: 1, request: { kind: "console" } });
+    pass(100);
+    expect(pushes().length).toBe(1);
+    send({ type: "ack", seq: 99 });
+    pass(100);
+    expect(pushes().length).toBe(1);
+    send({ type: "ack", seq: 0 });
+    expect(pushes().length).toBe(2);
+    expect(pushes()[1]).toMatchObject({ seq: 1, views: [{ view: 1 }] });
+  });
+
+  test("at most 60 a second, however fast the acknowledgements", () => {
+    send({ type: "view", view: 1, request: { kind: "console" } });
+    send({ type: "ack", seq: 0 });
+    command(1, "run");
+    const start = clock.ms;
+    while (clock.ms < start + 1000) {
+      turn();
+      const last = pushes().at(-1)!;
+      if (last.type === "push") send({ type: "ack", seq: last.seq });
+    }
+    const count = pushes().length - 1;
+    expect(count).toBeGreaterThan(40);
+    expect(count).toBeLessThanOrEqual(Math.ceil(1000 / PUSH_MS) + 1);
+  });
+
+  test("nothing is pushed while nothing changes", () => {
+    send({ type: "ack", seq: 0 });
+    pass(1000);
+    expect(pushes().length).toBe(1);
+  });
+
+  test("hello begins anew: views closed, status again, whatever was acknowledged", () => {
+    send({ type: "view", view: 1, request: { kind: "console" } });
+    send({ type: "hello" });
+    pass(20);
+    expect(lab.open.size).toBe(0);
+    expect(pushes().length).toBe(2);
+    expect(pushes()[1]).toMatchObject({ status: { running: false } });
+  });
+});
+
+describe("slices", () => {
+  test("the budget finds about 4 ms, faster and slower", () => {
+    send({ type: "ack", seq: 0 });
+    command(1, "run");
+    for (let i = 0; i < 40; i++) turn();
+    expect(lab.slices.at(-1)! / lab.speed).toBeCloseTo(4, 0);
+    lab.speed = 100;
+    for (let i = 0; i < 10; i++) turn();
+    expect(lab.slices.at(-1)! / lab.speed).toBeCloseTo(4, 0);
+  });
+
+  test("a command is answered between two slices, and pause stops them", () => {
+    command(1, "run");
+    turn();
+    turn();
+    const before = lab.slices.length;
+    command(2, "pause");
+    expect(posted.some((p) => p.message.type === "reply" && p.message.id === 2)).toBe(true);
+    while (queue.length > 0) turn();
+    expect(lab.slices.length).toBe(before);
+    command(3, "run");
+    turn();
+    expect(lab.slices.length).toBe(before + 1);
+  });
+});
