@@ -148,4 +148,4 @@ export function invlpg(cpu: Cpu, insn: Insn): number {
 export function wbinvd(cpu: Cpu): number {
   return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
 }
-export const { clts, rdmsr, wrmsr, cpuid, rdtsc, hlt, cli, sti } = system;
+export { cli, clts, cpuid, hlt, rdmsr, rdtsc, sti, wrmsr } from "../../system.ts";
