@@ -19,7 +19,14 @@ import {
 } from "../kvm/index.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
-import { EV_EDIT, EV_INPUT, EV_POLICY, EV_SERIAL_OUT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
+import {
+  EV_EDIT,
+  EV_INPUT,
+  EV_POLICY,
+  EV_SERIAL_OUT,
+  EVENT_KINDS,
+  FLUSH_RESET_CONTEXT,
+} from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
 import { GuestBus } from "../x86/bus.ts";
 import { Cpu } from "../x86/cpu.ts";
@@ -61,6 +68,8 @@ export type InputOutcome = EditOutcome;
 
 const DONE: InputOutcome = { ok: true, exits: 0, written: 0 };
 const PF = 14;
+/** Events that a violation names before it. */
+const EVENTS_TOLD = 6;
 /** Boundaries without a retired unit in a row are few: a delivery counts as a unit after 64 of them. */
 const REPLAY_STEPS = 10_000;
 /** `kind` of the `input` event. */
@@ -251,7 +260,7 @@ export class Machine {
 
   /** The simulated KVM met an assertion of its own or an endless loop. One can go on. */
   private noteFinding(message: string): void {
-    this.findings.add([{ invariant: "finding", message }], this.time, this.cpu.eip >>> 0);
+    this.findings.add([{ invariant: "finding", message }], this.moment());
     this.foundNow ??= message;
   }
 
@@ -323,17 +332,31 @@ export class Machine {
     this.auditedAt = this.time;
     if (this.kvm === null) return { checked: [], violations: [] };
     const { checked, violations } = this.kvm.audit();
-    this.findings.add(violations, this.time, this.cpu.eip >>> 0);
+    this.findings.add(violations, this.moment());
     return { checked, violations: this.findings.list };
   }
 
   private auditNow(): void {
     if (this.kvm === null) return;
     this.auditedAt = this.time;
-    const fresh = this.findings.add(this.kvm.audit().violations, this.time, this.cpu.eip >>> 0);
+    const { violations } = this.kvm.audit();
+    if (violations.length === 0) return;
+    const fresh = this.findings.add(violations, this.moment());
     if (fresh.length > 0 && this.setup.findings === "stop") {
-      this.foundNow ??= `${fresh[0]!.invariant}: ${fresh[0]!.message}`;
+      const { invariant, message, eip, time, after } = fresh[0]!;
+      this.foundNow ??= `${invariant}: ${message}; seen first at ${hex(eip)}, time ${time}${after}`;
     }
+  }
+
+  /** Where and after which events a violation is seen. */
+  private moment(): { time: number; eip: number; after: string } {
+    const { trace } = this;
+    const names: string[] = [];
+    for (let seq = Math.max(trace.oldest, trace.count - EVENTS_TOLD); trace.on && seq < trace.count; seq++) {
+      names.push(EVENT_KINDS[trace.kindAt(seq)]!.name);
+    }
+    const after = names.length === 0 ? "" : `; after ${names.join(", ")}`;
+    return { time: this.time, eip: this.cpu.eip >>> 0, after };
   }
 
   private foundNow: string | null = null;
