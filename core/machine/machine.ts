@@ -17,6 +17,8 @@ import {
   type KvmState,
   POLICIES,
 } from "../kvm/index.ts";
+import type { Mmu } from "../kvm/mmu.ts";
+import { roleMetaphysical } from "../kvm/shadow/role.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
 import {
@@ -216,7 +218,7 @@ export class Machine {
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
       const disposition = code === RUN_EXIT ? this.handleExit() : code;
-      this.afterBoundary();
+      this.afterBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
         return this.halt(
@@ -322,9 +324,28 @@ export class Machine {
 
   // ---- audit ----
 
-  /** Behind each boundary: the continuous audit, when it is on and something it judges may have changed. */
-  private afterBoundary(): void {
-    if (this.setup.audit === "every") this.auditNow();
+  /**
+   * Behind each boundary: the continuous audit. An exit or an input may have changed anything; a unit of the guest's
+   * own only what it stored, so it is judged when it stored into a shadow page or a shadowed table.
+   */
+  private afterBoundary(outside: boolean): void {
+    if (this.setup.audit !== "every" || this.kvm === null) return;
+    if (outside || this.storedIntoTable(this.kvm.mmu)) this.auditNow();
+    this.cpu.newEpoch();
+  }
+
+  /** True when a shadow page, or the guest table of one, was stored into in this epoch. Accessed bits count too. */
+  private storedIntoTable(mmu: Mmu): boolean {
+    const { active, gfn, role } = mmu;
+    const { epoch, version } = this.memory;
+    for (let page = 0; page < active.length; page++) {
+      if (active[page] === 0) continue;
+      if (version[mmu.hpaOf(page) >>> 12] === epoch) return true;
+      if (roleMetaphysical(role[page]!)) continue;
+      const hfn = this.slots.hfnOf(gfn[page]!);
+      if (hfn >= 0 && version[hfn] === epoch) return true;
+    }
+    return false;
   }
 
   /** Audits the whole machine now. On the bare machine there is nothing to judge. */
@@ -381,7 +402,7 @@ export class Machine {
     this.cpu.newEpoch();
     try {
       const outcome = this.applyInput(input);
-      this.afterBoundary();
+      this.afterBoundary(true);
       return outcome;
     } catch (error) {
       if (!(error instanceof MachineError)) this.bug(error);
@@ -587,7 +608,7 @@ export class Machine {
     try {
       const code = this.cpu.step(STEP_NORMAL);
       if (code === RUN_EXIT) this.handleExit();
-      this.afterBoundary();
+      this.afterBoundary(code === RUN_EXIT);
     } catch (error) {
       this.bug(error);
     }
