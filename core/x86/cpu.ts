@@ -70,6 +70,9 @@ export const FLAGS_STEPWISE = FLAG_TF | FLAG_RF;
 /** Entries of the cache from EIP to block. */
 export const JUMP_ENTRIES = 4096;
 
+/** Bit of `flat`: SS is flat, writable and 32-bit. */
+const FLAT_STACK = 1 << 16;
+
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
 export class Cpu implements Processor, TraceClock {
@@ -287,6 +290,8 @@ export class Cpu implements Processor, TraceClock {
       if (isReadable(attr)) flat |= 1 << seg;
       if (isWritable(attr)) flat |= 256 << seg;
     }
+    const stack = (1 << SS) | (256 << SS);
+    if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
     this.flat = flat;
     this.csBase = this.segBase[CS]!;
     this.csFlat = this.segLimit[CS] === 0xffff_ffff;
@@ -492,6 +497,16 @@ export class Cpu implements Processor, TraceClock {
   }
 
   push32(value: number): void {
+    if ((this.flat & FLAT_STACK) !== 0) {
+      const fast = this.fastWrite;
+      const sp = (this.regs[4]! - 4) | 0;
+      const w = (sp >>> 11) & 0x7fe;
+      if (fast[w] === (sp & ~0xffc)) {
+        this.i32[((sp + fast[w + 1]!) | 0) >> 2] = value;
+        this.regs[4] = sp;
+        return;
+      }
+    }
     const sp = this.moveSp(-4);
     this.write32(SS, sp & this.stackMask, value);
     if (!this.faulted) this.regs[4] = sp;
@@ -504,6 +519,15 @@ export class Cpu implements Processor, TraceClock {
   }
 
   pop32(): number {
+    if ((this.flat & FLAT_STACK) !== 0) {
+      const fast = this.fastRead;
+      const sp = this.regs[4]!;
+      const w = (sp >>> 11) & 0x7fe;
+      if (fast[w] === (sp & ~0xffc)) {
+        this.regs[4] = sp + 4;
+        return this.i32[((sp + fast[w + 1]!) | 0) >> 2]!;
+      }
+    }
     const value = this.read32(SS, this.regs[4]! & this.stackMask);
     if (!this.faulted) this.regs[4] = this.moveSp(4);
     return value;
