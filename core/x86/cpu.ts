@@ -218,7 +218,7 @@ export class Cpu implements Processor, TraceClock {
   /** 32-bit protected mode with paging and interrupts off, flat segments, everything else 0. Memory is not touched. */
   reset(): void {
     this.regs.fill(0);
-    this.regs[REST] = FLAG_FIXED;
+    this.eflags = FLAG_FIXED;
     this.eip = 0;
     this.cr0 = 0x11;
     this.cr2 = this.cr3 = this.cr4 = this.efer = 0;
