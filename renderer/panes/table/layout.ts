@@ -83,7 +83,8 @@ export function layoutOf(
   const shadowCell = Math.max(4, Math.min(16, Math.floor((room - guestCell * guestColumns) / shadowColumns)));
   const guestWidth = guestCell * guestColumns;
   const shadowWidth = shadowCell * shadowColumns;
-  const spare = width - 2 * MARGIN - 2 * CARD_PAD - guestWidth - shadowWidth - (withFrames ? FRAMES : 0);
+  const spare =
+    width - 2 * MARGIN - 2 * CARD_PAD - 2 * side - guestWidth - shadowWidth - (withFrames ? FRAMES : 0);
   const gap = Math.min(withFrames ? 132 : 110, Math.max(40, spare / (withFrames ? 2 : 1)));
   const used =
     2 * CARD_PAD +
