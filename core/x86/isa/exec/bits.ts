@@ -3,7 +3,7 @@
  * BT… define CF; the manual leaves OF SF AF PF undefined and here they stay.
  */
 import type { Cpu } from "../../cpu.ts";
-import { CARRIES, getEflags, RESULT, setCf, setStatusFlags } from "../../flags.ts";
+import { CARRIES, FLAG_ZF, getEflags, RESULT, setCf, setStatusFlags } from "../../flags.ts";
 import { type Insn, NEXT, STOP } from "../insn.ts";
 import { add32, aluNarrow, CMP, sub32 } from "./alu.ts";
 import { EAX, EBX, ECX, EDX, ea, get8, get16, set8, set16 } from "./operand.ts";
@@ -112,17 +112,15 @@ export function cmpxchg8(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-/** ZF alone changes. The quadword is written in both cases. */
+/** ZF alone changes. The quadword is written in both cases, as one access of 8 bytes, which an emulator passes on as one. */
 export function cmpxchg8b(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
-  const at = ea(r, insn);
-  const low = cpu.rmwRead64(insn.seg, at);
+  const low = cpu.rmwRead64(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   const high = cpu.high;
   const equal = low === r[EAX] && high === r[EDX];
-  // One access of 8 bytes, which the emulator passes on as one (docs/kvm-shadow-mmu.md 7, step 3); a mismatch stores the old value back.
   cpu.rmwWrite64(equal ? r[EBX] : low, equal ? r[ECX] : high);
-  setStatusFlags(r, (getEflags(cpu) & ~0x40) | (equal ? 0x40 : 0));
+  setStatusFlags(r, (getEflags(cpu) & ~FLAG_ZF) | (equal ? FLAG_ZF : 0));
   if (!equal) {
     r[EAX] = low;
     r[EDX] = high;

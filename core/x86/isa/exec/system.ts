@@ -102,6 +102,23 @@ export function smsw(cpu: Cpu, insn: Insn): number {
   cpu.write16(insn.seg, ea(r, insn), v & 0xffff);
   return cpu.faulted ? STOP : NEXT;
 }
+/** SLDT and STR (SDM vol. 2): as SMSW, a 32-bit register gets the selector zero-extended. */
+function storeSelector(cpu: Cpu, insn: Insn, selector: number): number {
+  const r = cpu.regs;
+  if (insn.isReg) {
+    if (insn.opsize === 4) r[insn.rm] = selector;
+    else set16(r, insn.rm, selector);
+    return NEXT;
+  }
+  cpu.write16(insn.seg, ea(r, insn), selector);
+  return cpu.faulted ? STOP : NEXT;
+}
+export function sldt(cpu: Cpu, insn: Insn): number {
+  return storeSelector(cpu, insn, cpu.selector(6));
+}
+export function str(cpu: Cpu, insn: Insn): number {
+  return storeSelector(cpu, insn, cpu.selector(7));
+}
 /** 16 bits from a register or memory for an instruction of CPL 0; -1 after a fault. */
 function privilegedWord(cpu: Cpu, insn: Insn): number {
   if (cpu.cpl !== 0) {

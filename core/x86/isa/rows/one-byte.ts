@@ -14,23 +14,24 @@ import * as S from "../exec/system.ts";
 import { always, byBoth, byForm, bySize, type Row, row } from "../row.ts";
 
 const ALU = ["add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"];
+/** Condition suffixes by number; each has synonyms in the manual (nb = ae = nc, z = e …). */
 export const CONDITIONS = [
   "o",
   "no",
   "b",
-  "nb",
-  "z",
-  "nz",
+  "ae",
+  "e",
+  "ne",
   "be",
-  "nbe",
+  "a",
   "s",
   "ns",
   "p",
   "np",
   "l",
-  "nl",
+  "ge",
   "le",
-  "nle",
+  "g",
 ];
 const JCC = [
   B.jo32,
