@@ -123,6 +123,11 @@ export class Machine {
     this.bareBus = new GuestBus(slots);
     this.cpu = new Cpu(memory, this.bareBus, trace, this.ports);
     this.cpu.unimplementedIsUd = setup.unimplemented === "ud";
+    this.cpu.acknowledged = (vector) => {
+      // An interrupt raised by hand is an edge: it is gone when it is taken. The serial port's is a level.
+      if (this.raised[0] === vector) this.raised.shift();
+      this.updateLine();
+    };
     this.serial = new SerialPort(
       () => this.updateLine(),
       (byte) => {
