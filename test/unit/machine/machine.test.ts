@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CodecError } from "../../../core/machine/codec.ts";
 import type { Input } from "../../../core/machine/inputs.ts";
-import type { Machine } from "../../../core/machine/machine.ts";
+import { type Machine, MachineError } from "../../../core/machine/machine.ts";
 import {
   replay,
   restoreSnapshot,
@@ -14,6 +14,8 @@ import {
 import { bootFlat, bootGuest } from "./boot.ts";
 
 const bytesOf = (machine: Machine) => snapshotToBytes(takeSnapshot(machine));
+/** Equal byte for byte (comparing megabytes element by element would take the test's time). */
+const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 const serialOf = (machine: Machine) => String.fromCharCode(...machine.serial.output());
 
 /** in al,dx from COM1 by polling LSR, echo it, for ever. */
@@ -199,11 +201,11 @@ describe("snapshots", () => {
           machine.run(before);
           const bytes = bytesOf(machine);
           const again = restoreSnapshot(snapshotFromBytes(bytes), machine.trace);
-          expect(bytesOf(again)).toEqual(bytes);
+          expect(same(bytesOf(again), bytes)).toBe(true);
           machine.trace.clock = machine.cpu;
           machine.run(after);
           again.run(after);
-          expect(bytesOf(again)).toEqual(bytesOf(machine));
+          expect(same(bytesOf(again), bytesOf(machine))).toBe(true);
         },
       ),
       { numRuns: 12 },
@@ -261,14 +263,18 @@ describe("replay", () => {
             // A breakpoint at the guest's page fault handler stops between a delivery and the next unit.
             machine.cpu.setBreakpoints(breakpoint ? [handlerOf(machine)] : []);
             machine.run(budget);
-            machine.input(what);
+            try {
+              machine.input(what);
+            } catch (error) {
+              expect(error).toBeInstanceOf(MachineError); // no memory there yet: refused in words
+            }
           }
           machine.cpu.setBreakpoints([]);
           const end = machine.stamp;
           const again = restoreSnapshot(start);
           replay(again, machine.log);
           again.advanceTo(end);
-          expect(bytesOf(again)).toEqual(bytesOf(machine));
+          expect(same(bytesOf(again), bytesOf(machine))).toBe(true);
           expect(again.log).toEqual(machine.log);
         },
       ),
@@ -282,11 +288,11 @@ describe("replay", () => {
     a.run(30_000);
     b.run(26_000);
     for (let i = 0; i < 4000; i++) b.run(1);
-    expect(bytesOf(b)).toEqual(bytesOf(a));
+    expect(same(bytesOf(b), bytesOf(a))).toBe(true);
     const c = bootGuest("quadrant", { policy: "C", audit: "every" });
     c.run(30_000);
     c.setAudit("end", "mark");
-    expect(bytesOf(c)).toEqual(bytesOf(a));
+    expect(same(bytesOf(c), bytesOf(a))).toBe(true);
   });
 });
 
