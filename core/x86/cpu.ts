@@ -155,6 +155,8 @@ export class Cpu implements Processor, TraceClock {
   /** The last unit was an iteration of a REP instruction that goes on. */
   midRep = false;
   private line = -1;
+  /** Told when an external interrupt is taken off the line: by the guest, or (acknowledged on exit) by the hypervisor. */
+  acknowledged: ((vector: number) => void) | null = null;
   /** Deliveries since a unit last retired, and when that was: see delivery.ts. */
   deliveries = 0;
   deliveriesAt = -1;

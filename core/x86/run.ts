@@ -112,11 +112,13 @@ function external(cpu: Cpu): number {
   if (((cpu.intercepts >>> EXIT_EXTERNAL_INTERRUPT) & 1) !== 0) {
     cpu.exitFor(EXIT_EXTERNAL_INTERRUPT);
     cpu.exit.value = cpu.interruptLine;
+    cpu.acknowledged?.(cpu.interruptLine);
     cpu.faulted = false;
     cpu.stopCode = -1;
     return RUN_EXIT;
   }
   const vector = cpu.interruptLine;
+  cpu.acknowledged?.(vector);
   const answer = deliverEvent(cpu, vector, VECTORING_EXTERNAL, -1);
   if (answer === RUN_FAULTED) return RUN_RETIRED;
   // Acknowledged, not yet delivered: it stays pending with its vector.
