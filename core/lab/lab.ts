@@ -65,6 +65,10 @@ export class Lab {
 
   // ---- what a host calls ----
 
+  get time(): number {
+    return this.machine.time;
+  }
+
   /** Carries a command out. @throws LabError or MachineError with a sentence; nothing was changed then */
   command(command: Command): unknown {
     this.context.newTick();
