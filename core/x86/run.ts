@@ -3,7 +3,6 @@
  * between two instructions (SDM vol. 3, 6.9: priority among simultaneous events).
  */
 
-import { type Block, RESTART, STALE } from "./blocks.ts";
 import {
   ATT_BREAK,
   ATT_DEBUG,
@@ -12,10 +11,9 @@ import {
   ATT_LINE,
   ATT_PENDING,
   ATT_SHADOW,
-  type Cpu,
-  FLAGS_STEPWISE,
-  JUMP_ENTRIES,
-} from "./cpu.ts";
+} from "./attention.ts";
+import { type Block, RESTART, STALE } from "./blocks.ts";
+import { type Cpu, FLAGS_STEPWISE, JUMP_ENTRIES } from "./cpu.ts";
 import { deliverEvent, takeException } from "./delivery.ts";
 import {
   EXIT_EXTERNAL_INTERRUPT,
