@@ -3,6 +3,7 @@
  * True: done; false: #GP(0) was injected. docs/kvm-shadow-mmu.md 5.9.
  */
 import { EV_CR_WRITE, FLUSH_MOV_CR3 } from "../../trace/events.ts";
+import { validCr4 } from "../../x86/system.ts";
 import { C } from "../counters.ts";
 import {
   CR0_CD,
@@ -36,16 +37,13 @@ import { injectGp } from "./inject.ts";
 const CR0_RESERVED = 0x1ffa_ffc0;
 /** Bits of CR4 that the reference refuses: above 10. */
 const CR4_REFUSED_BY_KVM = ~0x7ff;
-/** Bits of CR4 that this processor has; the manual refuses the others. */
-export const CR4_KNOWN = 0x1ff;
 
 function gp(mmu: Mmu): false {
   injectGp(mmu);
   return false;
 }
 
-const isPae = (mmu: Mmu, cr0: number, cr4: number): boolean =>
-  (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0 && mmu !== null;
+const isPae = (cr0: number, cr4: number): boolean => (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0;
 
 /** Zaps every shadow page for a guard; counts it when there was one to zap besides the roots' own. */
 function guardZapAll(mmu: Mmu, hazard: number, value: number): void {
@@ -71,7 +69,7 @@ export function setCr0(mmu: Mmu, value: number): boolean {
   cr0 |= CR0_ET;
   if ((cr0 & CR0_NW) !== 0 && (cr0 & CR0_CD) === 0) return gp(mmu);
   if ((cr0 & CR0_PG) !== 0 && (cr0 & CR0_PE) === 0) return gp(mmu);
-  if (isPae(mmu, cr0, cpu.cr4)) {
+  if (isPae(cr0, cpu.cr4)) {
     if ((old & CR0_PG) === 0) {
       if (!loadPdptrs(mmu, cpu.cr3)) return gp(mmu);
     } else if (((old ^ cr0) & (CR0_CD | CR0_NW)) !== 0 && mmu.guarded[H_PDPTE_RELOAD]) {
@@ -123,14 +121,13 @@ export function setCr4(mmu: Mmu, value: number): boolean {
   const cpu = mmu.cpu;
   const cr4 = value | 0;
   const old = cpu.cr4;
-  const unknown = cr4 & ~CR4_KNOWN;
   if ((cr4 & CR4_REFUSED_BY_KVM) !== 0) return gp(mmu);
-  if (unknown !== 0 && mmu.guarded[H_CR4_BAD_PDPTES]) {
+  if (!validCr4(cr4) && mmu.guarded[H_CR4_BAD_PDPTES]) {
     mmu.guard(H_CR4_BAD_PDPTES, cr4, 0);
     return gp(mmu);
   }
   let refused = false;
-  if (isPae(mmu, cpu.cr0, cr4)) {
+  if (isPae(cpu.cr0, cr4)) {
     if ((old & CR4_PAE) === 0) {
       if (!loadPdptrs(mmu, cpu.cr3)) {
         injectGp(mmu);

@@ -2,7 +2,7 @@
  * What the hypervisor does with an exit: one handler a reason, and the emulation of the instruction in hand.
  * docs/kvm-shadow-mmu.md 5.1, 5.9, 7.6.
  */
-import { EV_EMULATE, EV_EXIT, EV_WRMSR, FLUSH_EXIT } from "../../trace/events.ts";
+import { EV_EMULATE, EV_EXIT, FLUSH_EXIT } from "../../trace/events.ts";
 import {
   EXIT_CLTS,
   EXIT_CPUID,
@@ -30,8 +30,9 @@ import {
   VECTORING_EXTERNAL,
   VECTORING_NONE,
 } from "../../x86/door.ts";
+import { validCr0 } from "../../x86/system.ts";
 import { C } from "../counters.ts";
-import { CR0_PG, CR4_PAE, EFER_NXE } from "../layout.ts";
+import { CR0_PE, CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
 import { FINDING_NO_PROGRESS, type Mmu } from "../mmu.ts";
 import { H_DELIVERY_INTO_TABLE, H_PIO_STRING_INPUT, H_WP_TRICK } from "../policy/hazards.ts";
 import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO, pageFault } from "../shadow/fault.ts";
@@ -239,6 +240,8 @@ export class ExitHandler {
     if (again) cpu.inject(vector, VECTORING_EXTERNAL, vectoringError);
     if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
       this.controlsChanged(efer);
+    // An emulated MOV to CR3 leaves the guest's PDPTEs in the unit.
+    else if (mmu.rootHpa !== INVALID_ROOT) cpu.paging.loadPdptes(mmu.rootHpa);
     if (emulator.mmio || mmio) {
       mmu.count[C.mmio_exits]!++;
       this.heavy = true;
@@ -335,6 +338,8 @@ export class ExitHandler {
     const mmu = this.mmu;
     const { cr, value } = mmu.cpu.exit;
     let done: boolean;
+    // Real mode is not there yet: the processor itself says so.
+    if (cr === 0 && (value & CR0_PE) === 0 && validCr0(value)) return this.carryOut(STEP_NO_INTERCEPT);
     if (cr === 0) done = setCr0(mmu, value);
     else if (cr === 3) done = setCr3(mmu, value);
     else if (cr === 4) done = setCr4(mmu, value);
@@ -347,9 +352,7 @@ export class ExitHandler {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
     const old = cpu.efer;
-    const { msr, value, valueHigh } = cpu.exit;
     const answer = this.carryOut(STEP_NO_INTERCEPT);
-    if (mmu.trace.on) mmu.trace.emit(EV_WRMSR, msr, value, valueHigh);
     if (cpu.efer !== old) eferChanged(mmu, old);
     return answer;
   }
