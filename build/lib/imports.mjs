@@ -52,7 +52,7 @@ function sources(folder) {
     return [];
   }
   return entries
-    .filter((entry) => entry.isFile() && SOURCE.has(extname(entry.name)))
+    .filter((entry) => entry.isFile() && SOURCE.has(extname(entry.name)) && !/\.config\.ts$/.test(entry.name))
     .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
     .sort();
 }

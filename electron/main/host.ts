@@ -14,6 +14,8 @@ export interface HostListener {
 export class HostProcess {
   private worker: Worker | null = null;
   private readonly file: string;
+  /** Why the last worker ended by itself, while no other was started: a page that comes later has to hear of it. */
+  private crash: string | null = null;
   private listener: HostListener = { message() {}, crashed() {} };
 
   /** `file`: the bundled worker, CommonJS. */
@@ -27,6 +29,7 @@ export class HostProcess {
 
   start(): void {
     this.stop();
+    this.crash = null;
     // Read here, not by the worker: inside a packaged application the file lies in an archive that only main reads.
     const worker = new Worker(readFileSync(this.file, "utf8"), { eval: true, name: "machine" });
     this.worker = worker;
@@ -40,7 +43,8 @@ export class HostProcess {
     worker.on("exit", (code) => {
       if (worker !== this.worker) return;
       this.worker = null;
-      this.listener.crashed(cause === "" ? `the worker ended with code ${code}` : cause);
+      this.crash = cause === "" ? `the worker ended with code ${code}` : cause;
+      this.listener.crashed(this.crash);
     });
   }
 
@@ -48,9 +52,10 @@ export class HostProcess {
     return this.worker !== null;
   }
 
-  /** Forwards a validated message. Dropped when there is no worker: the crash was reported already. */
+  /** Forwards a validated message. Without a worker nothing answers but the reason, told again to a page that begins. */
   post(message: ClientMessage): void {
-    this.worker?.postMessage(message);
+    if (this.worker !== null) this.worker.postMessage(message);
+    else if (message.type === "hello" && this.crash !== null) this.listener.crashed(this.crash);
   }
 
   stop(): void {

@@ -3,7 +3,7 @@
  * and handled by the window, which knows when a command applies; editing text and the window itself are Electron's roles.
  */
 import { app, dialog, Menu, type MenuItemConstructorOptions } from "electron";
-import { isAccelerator, type MenuItem } from "./requests.ts";
+import { acceleratorOf, type MenuItem } from "./requests.ts";
 
 /** Replaces the menu bar. Without items it offers what works without a page. `choose` gets the chosen command's id. */
 export function setMenu(items: readonly MenuItem[], choose: (id: string) => void): void {
@@ -52,8 +52,9 @@ function entry(item: MenuItem, choose: (id: string) => void): MenuItemConstructo
     options.type = "checkbox";
     options.checked = item.checked;
   }
-  if (isAccelerator(item.key)) {
-    options.accelerator = item.key;
+  const key = acceleratorOf(item.key);
+  if (key !== null) {
+    options.accelerator = key;
     options.registerAccelerator = false;
   }
   return item.separator === true ? [{ type: "separator" }, options] : [options];

@@ -7,10 +7,15 @@ import * as v from "valibot";
 const text = (what: string, most: number) =>
   v.pipe(v.string(`${what} must be text`), v.maxLength(most, `${what} is longer than ${most} characters`));
 
-/** Electron's accelerators, as far as the window's commands use them; a key that is none is left out of the menu. */
+/** Electron's accelerators, as far as the window's commands use them. */
 const KEY =
-  /^((Ctrl|Alt|Shift|Meta)\+)*([A-Z0-9]|F([1-9]|1[0-9]|2[0-4])|Space|Tab|Enter|Escape|Delete|Insert|Home|End|PageUp|PageDown|Up|Down|Left|Right|[,.;'[\]\\/`=-])$/;
-export const isAccelerator = (key: string): boolean => KEY.test(key);
+  /^((Ctrl|Alt|Shift|Meta)\+)*([A-Z0-9]|F([1-9]|1[0-9]|2[0-4])|Space|Tab|Enter|Escape|Delete|Insert|Home|End|PageUp|PageDown|Up|Down|Left|Right|[,.;'[\]\\/`=?-])$/;
+
+/** A key as a page names it ("Ctrl+Shift+P", "Alt+ArrowLeft") in Electron's words, or null when Electron has none. */
+export function acceleratorOf(key: string): string | null {
+  const accelerator = key.replace(/Arrow(?=(Up|Down|Left|Right)$)/, "");
+  return KEY.test(accelerator) ? accelerator : null;
+}
 
 const MenuItem = v.strictObject({
   id: v.pipe(text("a menu item's id", 100), v.minLength(1, "a menu item needs an id")),

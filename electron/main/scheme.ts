@@ -3,10 +3,11 @@
  * served from the built renderer alone. Every answer carries the headers of electron/headers.json (the CSP among them).
  */
 import { readFile } from "node:fs/promises";
-import { extname, join, normalize, sep } from "node:path";
+import { extname } from "node:path";
 import { app, protocol } from "electron";
 import headers from "../headers.json" with { type: "json" };
 import mediaTypes from "../media-types.json" with { type: "json" };
+import { fileOf } from "./file-of.ts";
 
 export const SCHEME = "quadrant";
 /** Origin of every page, and prefix of every request that a session lets pass. */
@@ -42,17 +43,4 @@ async function answer(folder: string, request: Request): Promise<Response> {
 
 function refuse(status: number, text: string): Response {
   return new Response(text, { status, headers: { ...headers, "Content-Type": "text/plain; charset=utf-8" } });
-}
-
-/** File of a request's path inside `folder`, or null when it leads out of it or cannot be read as a path. */
-export function fileOf(folder: string, pathname: string): string | null {
-  let path: string;
-  try {
-    path = decodeURIComponent(pathname);
-  } catch {
-    return null;
-  }
-  if (path.includes("\0") || path.includes("\\")) return null;
-  const file = normalize(join(folder, path.endsWith("/") ? `${path}index.html` : path));
-  return file.startsWith(normalize(folder) + sep) ? file : null;
 }

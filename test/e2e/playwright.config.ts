@@ -11,7 +11,7 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export default defineConfig<EditionOptions>({
   testDir: ".",
   outputDir: fromHere("../../test-results"),
-  timeout: 60_000,
+  timeout: 45_000,
   expect: { timeout: 10_000 },
   // Two editions share two cores with the guests they run: tests that measure would disturb each other.
   workers: 1,

@@ -12,9 +12,9 @@ import {
   VERDICT_SKIPPED,
   VERDICT_TOUCHED,
 } from "../../../core/lab/protocol/index.ts";
-import { roleFields } from "../../entries.ts";
 import { hex, hex64 } from "../../format.ts";
 import type { Access, Place } from "../../navigate.svelte.ts";
+import { roleFields } from "../../role.ts";
 
 export type TracedEvent = EventsView["events"][number];
 export type Tone =
@@ -139,7 +139,7 @@ function generic(field: EventField, low: number, high: number): Piece[] {
 }
 
 /** What the event says, as pieces to be shown with a space between them. */
-export function describe(event: TracedEvent): readonly Piece[] {
+export function piecesOf(event: TracedEvent): readonly Piece[] {
   const get = (field: string) => value(event, field);
   switch (nameOf(event)) {
     case "pte_write":

@@ -1,9 +1,13 @@
 /**
  * The named bits of EFLAGS, CR0, CR4 and EFER (SDM vol. 3, 2.3, 2.5 and 2.2.1), most significant first.
  */
-import type { EntryBit } from "../../entries.ts";
+export interface NamedBit {
+  readonly name: string;
+  readonly bit: number;
+  readonly help: string;
+}
 
-export const EFLAGS: readonly EntryBit[] = [
+export const EFLAGS: readonly NamedBit[] = [
   { name: "ID", bit: 21, help: "CPUID exists when it can be changed." },
   { name: "AC", bit: 18, help: "Alignment check." },
   { name: "RF", bit: 16, help: "Resume: no debug fault at the next instruction." },
@@ -19,7 +23,7 @@ export const EFLAGS: readonly EntryBit[] = [
   { name: "CF", bit: 0, help: "Carry." },
 ];
 
-export const CR0: readonly EntryBit[] = [
+export const CR0: readonly NamedBit[] = [
   { name: "PG", bit: 31, help: "Paging." },
   { name: "CD", bit: 30, help: "Cache disabled." },
   { name: "NW", bit: 29, help: "Not write-through." },
@@ -33,7 +37,7 @@ export const CR0: readonly EntryBit[] = [
   { name: "PE", bit: 0, help: "Protected mode." },
 ];
 
-export const CR4: readonly EntryBit[] = [
+export const CR4: readonly NamedBit[] = [
   { name: "PCE", bit: 8, help: "RDPMC at any CPL." },
   { name: "PGE", bit: 7, help: "Global pages." },
   { name: "MCE", bit: 6, help: "Machine check." },
@@ -45,7 +49,7 @@ export const CR4: readonly EntryBit[] = [
   { name: "VME", bit: 0, help: "Virtual-8086 extensions." },
 ];
 
-export const EFER: readonly EntryBit[] = [
+export const EFER: readonly NamedBit[] = [
   { name: "NXE", bit: 11, help: "No-execute enabled: bit 63 of PAE entries counts." },
   { name: "SCE", bit: 0, help: "SYSCALL enabled." },
 ];

@@ -148,4 +148,5 @@ export function invlpg(cpu: Cpu, insn: Insn): number {
 export function wbinvd(cpu: Cpu): number {
   return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
 }
-export const { clts, rdmsr, wrmsr, cpuid, rdtsc, hlt, cli, sti } = system;
+// Re-exported, not destructured: the processor and the table import each other, and a bundle may run this first.
+export { cli, clts, cpuid, hlt, rdmsr, rdtsc, sti, wrmsr } from "../../system.ts";
