@@ -15,6 +15,8 @@ export interface DatedViolation extends Violation {
   readonly time: number;
   /** EIP of the next instruction at that boundary, unsigned. */
   readonly eip: number;
+  /** "; after …": the last events before it, oldest first; "" without a trace. */
+  readonly after: string;
 }
 
 /** Beyond this many, further violations are counted and not kept. */
@@ -27,7 +29,10 @@ export class FindingLog {
   private readonly known = new Set<string>();
 
   /** Adds those that are new, and returns them. */
-  add(violations: readonly Violation[], time: number, eip: number): readonly DatedViolation[] {
+  add(
+    violations: readonly Violation[],
+    at: { readonly time: number; readonly eip: number; readonly after: string },
+  ): readonly DatedViolation[] {
     const fresh: DatedViolation[] = [];
     for (const violation of violations) {
       const key = `${violation.invariant} ${violation.message}`;
@@ -35,7 +40,7 @@ export class FindingLog {
       this.total++;
       if (this.list.length >= KEPT) continue;
       this.known.add(key);
-      const dated = { ...violation, time, eip };
+      const dated = { ...violation, ...at };
       fresh.push(dated);
       this.list.push(dated);
     }

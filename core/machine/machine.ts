@@ -17,9 +17,18 @@ import {
   type KvmState,
   POLICIES,
 } from "../kvm/index.ts";
+import type { Mmu } from "../kvm/mmu.ts";
+import { roleMetaphysical } from "../kvm/shadow/role.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
-import { EV_EDIT, EV_INPUT, EV_POLICY, EV_SERIAL_OUT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
+import {
+  EV_EDIT,
+  EV_INPUT,
+  EV_POLICY,
+  EV_SERIAL_OUT,
+  EVENT_KINDS,
+  FLUSH_RESET_CONTEXT,
+} from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
 import { GuestBus } from "../x86/bus.ts";
 import { Cpu } from "../x86/cpu.ts";
@@ -60,7 +69,10 @@ export interface AuditReport {
 export type InputOutcome = EditOutcome;
 
 const DONE: InputOutcome = { ok: true, exits: 0, written: 0 };
+const PAUSED: Stop = { reason: "paused", detail: "" };
 const PF = 14;
+/** Events that a violation names before it. */
+const EVENTS_TOLD = 6;
 /** Boundaries without a retired unit in a row are few: a delivery counts as a unit after 64 of them. */
 const REPLAY_STEPS = 10_000;
 /** `kind` of the `input` event. */
@@ -112,6 +124,11 @@ export class Machine {
     this.bareBus = new GuestBus(slots);
     this.cpu = new Cpu(memory, this.bareBus, trace, this.ports);
     this.cpu.unimplementedIsUd = setup.unimplemented === "ud";
+    this.cpu.acknowledged = (vector) => {
+      // An interrupt raised by hand is an edge: it is gone when it is taken. The serial port's is a level.
+      if (this.raised[0] === vector) this.raised.shift();
+      this.updateLine();
+    };
     this.serial = new SerialPort(
       () => this.updateLine(),
       (byte) => {
@@ -190,6 +207,7 @@ export class Machine {
    */
   run(budget: number): boolean {
     if (this.dead) return false;
+    this.stop = PAUSED;
     this.cpu.newEpoch();
     try {
       return this.loop(this.time + budget);
@@ -207,7 +225,7 @@ export class Machine {
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
       const disposition = code === RUN_EXIT ? this.handleExit() : code;
-      this.afterBoundary();
+      this.afterBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
         return this.halt(
@@ -251,7 +269,7 @@ export class Machine {
 
   /** The simulated KVM met an assertion of its own or an endless loop. One can go on. */
   private noteFinding(message: string): void {
-    this.findings.add([{ invariant: "finding", message }], this.time, this.cpu.eip >>> 0);
+    this.findings.add([{ invariant: "finding", message }], this.moment());
     this.foundNow ??= message;
   }
 
@@ -313,9 +331,28 @@ export class Machine {
 
   // ---- audit ----
 
-  /** Behind each boundary: the continuous audit, when it is on and something it judges may have changed. */
-  private afterBoundary(): void {
-    if (this.setup.audit === "every") this.auditNow();
+  /**
+   * Behind each boundary: the continuous audit. An exit or an input may have changed anything; a unit of the guest's
+   * own only what it stored, so it is judged when it stored into a shadow page or a shadowed table.
+   */
+  private afterBoundary(outside: boolean): void {
+    if (this.setup.audit !== "every" || this.kvm === null) return;
+    if (outside || this.storedIntoTable(this.kvm.mmu)) this.auditNow();
+    this.cpu.newEpoch();
+  }
+
+  /** True when a shadow page, or the guest table of one, was stored into in this epoch. Accessed bits count too. */
+  private storedIntoTable(mmu: Mmu): boolean {
+    const { active, gfn, role } = mmu;
+    const { epoch, version } = this.memory;
+    for (let page = 0; page < active.length; page++) {
+      if (active[page] === 0) continue;
+      if (version[mmu.hpaOf(page) >>> 12] === epoch) return true;
+      if (roleMetaphysical(role[page]!)) continue;
+      const hfn = this.slots.hfnOf(gfn[page]!);
+      if (hfn >= 0 && version[hfn] === epoch) return true;
+    }
+    return false;
   }
 
   /** Audits the whole machine now. On the bare machine there is nothing to judge. */
@@ -323,17 +360,31 @@ export class Machine {
     this.auditedAt = this.time;
     if (this.kvm === null) return { checked: [], violations: [] };
     const { checked, violations } = this.kvm.audit();
-    this.findings.add(violations, this.time, this.cpu.eip >>> 0);
+    this.findings.add(violations, this.moment());
     return { checked, violations: this.findings.list };
   }
 
   private auditNow(): void {
     if (this.kvm === null) return;
     this.auditedAt = this.time;
-    const fresh = this.findings.add(this.kvm.audit().violations, this.time, this.cpu.eip >>> 0);
+    const { violations } = this.kvm.audit();
+    if (violations.length === 0) return;
+    const fresh = this.findings.add(violations, this.moment());
     if (fresh.length > 0 && this.setup.findings === "stop") {
-      this.foundNow ??= `${fresh[0]!.invariant}: ${fresh[0]!.message}`;
+      const { invariant, message, eip, time, after } = fresh[0]!;
+      this.foundNow ??= `${invariant}: ${message}; seen first at ${hex(eip)}, time ${time}${after}`;
     }
+  }
+
+  /** Where and after which events a violation is seen. */
+  private moment(): { time: number; eip: number; after: string } {
+    const { trace } = this;
+    const names: string[] = [];
+    for (let seq = Math.max(trace.oldest, trace.count - EVENTS_TOLD); trace.on && seq < trace.count; seq++) {
+      names.push(EVENT_KINDS[trace.kindAt(seq)]!.name);
+    }
+    const after = names.length === 0 ? "" : `; after ${names.join(", ")}`;
+    return { time: this.time, eip: this.cpu.eip >>> 0, after };
   }
 
   private foundNow: string | null = null;
@@ -358,7 +409,7 @@ export class Machine {
     this.cpu.newEpoch();
     try {
       const outcome = this.applyInput(input);
-      this.afterBoundary();
+      this.afterBoundary(true);
       return outcome;
     } catch (error) {
       if (!(error instanceof MachineError)) this.bug(error);
@@ -514,7 +565,8 @@ export class Machine {
     return {
       raised: this.raised.slice(),
       exits: this.exits,
-      stop: this.stop,
+      // Why it stands still is the observer's, unless it is the end.
+      stop: this.dead ? this.stop : PAUSED,
       over: this.dead,
       findings: this.findings.list.slice(),
     };
@@ -522,7 +574,7 @@ export class Machine {
 
   /** Everything of a snapshot but the memory and its dirty log, which are there already. */
   loadRest(snapshot: Snapshot): void {
-    this.cpu.load(snapshot.cpu);
+    // The hypervisor first: the processor finds the frames behind its TLB entries on the bus that it is put on.
     if (snapshot.kvm !== null) {
       this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.trace, {
         policy: this.setup.policy,
@@ -531,6 +583,7 @@ export class Machine {
       });
       this.kvm.load(snapshot.kvm as unknown as KvmState);
     }
+    this.cpu.load(snapshot.cpu);
     this.raised = snapshot.raised.slice();
     this.exits = snapshot.exits;
     this.stop = snapshot.stop;
@@ -564,7 +617,7 @@ export class Machine {
     try {
       const code = this.cpu.step(STEP_NORMAL);
       if (code === RUN_EXIT) this.handleExit();
-      this.afterBoundary();
+      this.afterBoundary(code === RUN_EXIT);
     } catch (error) {
       this.bug(error);
     }

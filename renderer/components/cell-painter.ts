@@ -77,7 +77,10 @@ export interface GridShape {
   readonly cellHeight: number;
 }
 
-/** Draws all cells. `glow` holds 0 … 1 a cell. */
+/**
+ * Draws the cells whose look differs from what was drawn last. `glow` holds 0 … 1 a cell; `drawn` remembers the looks:
+ * fill it with NOT_DRAWN to have everything painted.
+ */
 export function paintCells(
   context: CanvasRenderingContext2D,
   shape: GridShape,
@@ -85,17 +88,23 @@ export function paintCells(
   glow: Float32Array,
   bad: ReadonlySet<number>,
   palette: Palette,
+  drawn: Uint16Array,
 ): void {
   const { columns, rows, cellWidth, cellHeight } = shape;
   const w = cellWidth - 1;
   const h = cellHeight - 1;
-  context.clearRect(0, 0, columns * cellWidth, rows * cellHeight);
   const count = Math.min(columns * rows, kinds.length);
   for (let i = 0; i < count; i++) {
+    const kind = kinds[i]!;
+    const fill = kind * (GLOW_STEPS + 1) + Math.round(glow[i]! * GLOW_STEPS);
+    const wrong = bad.size > 0 && bad.has(i);
+    const look = wrong ? fill | BAD_LOOK : fill;
+    if (drawn[i] === look) continue;
+    drawn[i] = look;
     const x = (i % columns) * cellWidth;
     const y = Math.floor(i / columns) * cellHeight;
-    const kind = kinds[i]!;
-    context.fillStyle = palette.fills[kind * (GLOW_STEPS + 1) + Math.round(glow[i]! * GLOW_STEPS)]!;
+    context.clearRect(x, y, cellWidth, cellHeight);
+    context.fillStyle = palette.fills[fill]!;
     context.fillRect(x, y, w, h);
     if (kind === CELL_LARGE) {
       context.fillStyle = palette.mark[kind]!;
@@ -105,10 +114,10 @@ export function paintCells(
       context.fillStyle = palette.mark[kind]!;
       context.fillRect(x + ((w - size) >> 1), y + ((h - size) >> 1), size, size);
     }
-    if (bad.has(i)) {
+    if (wrong) {
       context.strokeStyle = palette.bad;
       context.lineWidth = 1.5;
-      context.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
+      context.strokeRect(x + 0.75, y + 0.75, w - 1.5, h - 1.5);
       context.beginPath();
       context.moveTo(x + 1, y + 1);
       context.lineTo(x + w - 1, y + h - 1);
@@ -118,6 +127,10 @@ export function paintCells(
     }
   }
 }
+
+/** A look that no cell has. */
+export const NOT_DRAWN = 0xffff;
+const BAD_LOOK = 0x400;
 
 /** Glows of a grid's cells: set to 1 when a cell changed, fading to 0. */
 export class Glows {

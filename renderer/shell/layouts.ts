@@ -20,7 +20,7 @@ export const LAYOUTS: Readonly<
     help: "The quadrant picture large; code, memory and events around it",
     panes: [
       { pane: "table" },
-      { pane: "code", beside: "table", direction: "left", share: 0.2 },
+      { pane: "code", beside: "table", direction: "left", share: 0.22 },
       { pane: "address-space", beside: "code", direction: "within" },
       { pane: "processor", beside: "code", direction: "below", share: 0.44 },
       { pane: "counters", beside: "processor", direction: "within" },

@@ -34,5 +34,5 @@ export function stateTone(status: Status): "run" | "bad" | "hot" | "still" {
 
 /** Nothing can make it go on but a reset. */
 export function ended(status: Status): boolean {
-  return status.state === "stopped" && !["finding", "hlt", "max-instructions"].includes(status.stop.reason);
+  return status.state === "stopped" && !["finding", "max-instructions"].includes(status.stop.reason);
 }

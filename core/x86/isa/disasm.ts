@@ -51,11 +51,21 @@ const SIZE_WORDS: Readonly<Record<string, string>> = {
   t: "tword ",
 };
 
-/** Size in front of a memory operand; `needed` when no register says it. */
+/** Operands beside memory that leave no doubt about its size. CL and DX do not say it, nor does another width. */
+const SAYS_SIZE = /^[GZPVS]|^AL$|^eAX$/;
+/** Rows whose memory operand has another width than the register beside it. */
+const OWN_SIZE = /^(mov[sz]x|cvt|crc32|pinsr|pextr)/;
+/** Stores of 16 bits whatever the operand size. */
+const STORES_WORD = /^(smsw|sldt|str)$/;
+
+/** Size in front of a memory operand, where no register says it. */
 function sizeWord(code: string, insn: Insn): string {
+  const row = insn.row;
+  if (STORES_WORD.test(row.name)) return "word ";
+  if (!OWN_SIZE.test(row.name) && operandCodes(row).some((c) => SAYS_SIZE.test(c))) return "";
   const size = code.slice(1);
   if (size === "v") return insn.opsize === 4 ? "dword " : "word ";
-  if (size === "p") return insn.opsize === 4 ? "far dword " : "far word ";
+  if (size === "p") return insn.opsize === 4 ? "dword far " : "word far ";
   return SIZE_WORDS[size] ?? "";
 }
 function register(n: number, size: string, insn: Insn): string {
@@ -129,10 +139,15 @@ function operand(code: string, insn: Insn, next: number, position: number): stri
   return "";
 }
 
+const OWN_SIZE_NAME = /^(pusha|popa|pushf|popf|iret)\//;
+/** Operands without a size of their own: a 16-bit operand size is written as a prefix. */
+const SIZED_BY_PREFIX = /^J|^[CDEFGS]S$/;
+
 /** Text of the instruction at `eip` (the offset of its first byte, int32 or unsigned). */
 export function disassemble(insn: Insn, eip: number): string {
   const row = insn.row;
   let text = mnemonic(insn);
+  if (insn.opsize === 2 && OWN_SIZE_NAME.test(row.name)) text += "w"; // NASM reads the bare name by the mode's size
   const codes = operandCodes(row);
   const isString = codes.some((code) => code[0] === "X" || code[0] === "Y");
   if (isString) {
@@ -142,13 +157,19 @@ export function disassemble(insn: Insn, eip: number): string {
     if (insn.addrsize === 2) text = `a16 ${text}`;
     if (row.rep && insn.rep !== 0) {
       const compares = /^(cmps|scas)/.test(row.name);
-      const rep = insn.rep === PREFIX_REP ? (compares ? "repe" : "rep") : compares ? "repne" : "rep";
-      text = `${rep} ${text}`;
+      text = `${insn.rep !== PREFIX_REP ? "repne" : compares ? "repe" : "rep"} ${text}`;
     }
     return text;
   }
+  if (insn.opsize === 2 && codes.some((code) => SIZED_BY_PREFIX.test(code))) text = `o16 ${text}`;
   if (insn.lock) text = `lock ${text}`;
+  if (row.name === "xlatb") {
+    if (insn.addrsize === 2) text = `a16 ${text}`;
+    if (insn.seg !== DS) text = `${SEGMENTS[insn.seg]} ${text}`;
+  }
   const next = (eip + insn.length) | 0;
   const operands = codes.map((code, i) => operand(code, insn, next, i)).filter((s) => s !== "");
+  // LOOP counts in the register of the address size.
+  if (insn.addrsize === 2 && row.name.startsWith("loop")) operands.push("cx");
   return operands.length === 0 ? text : `${text} ${operands.join(",")}`;
 }

@@ -7,6 +7,7 @@ import {
   type EventField,
   type EventGroup,
   type EventsView,
+  EXIT_NAMES,
   PTE_WRITE_VERDICT,
   type Space,
   VERDICT_SKIPPED,
@@ -171,6 +172,27 @@ export function piecesOf(event: TracedEvent): readonly Piece[] {
           ? [piece(count > 1 ? `sptes ${index}–${index + count - 1}` : `spte ${index}`)]
           : []),
         piece(`page ${hex(get("page"))}`, "dim"),
+      ];
+    }
+    case "exit": {
+      const reason = EXIT_NAMES[get("reason")] ?? String(get("reason"));
+      const qualification = get("qualification");
+      if (reason === "#PF")
+        return [piece(reason), piece(hex(qualification)), piece(access(get("error")), "dim")];
+      if (reason === "io") return [piece(reason), piece(`port ${hex(qualification & 0xffff, 3)}`, "dim")];
+      return [piece(reason), ...(qualification === 0 ? [] : [piece(hex(qualification), "dim")])];
+    }
+    case "walk": {
+      const fault = get("fault");
+      return [
+        piece(hex(get("gva"))),
+        ...(fault === 0
+          ? [
+              piece("->", "dim"),
+              piece(`gfn ${hex(get("gfn"), 5)}`, "guest"),
+              piece(`level ${get("level")}`, "dim"),
+            ]
+          : [piece(access(fault & 0xff), "bad"), piece(`at level ${get("level")}`, "dim")]),
       ];
     }
     case "pf_guest":

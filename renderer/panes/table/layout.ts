@@ -24,6 +24,8 @@ export interface BandLayout {
 }
 
 export interface Layout {
+  /** Low stage: chips stand left of their bands instead of heads above them. */
+  readonly compact: boolean;
   readonly width: number;
   readonly height: number;
   readonly guestColumns: number;
@@ -42,6 +44,8 @@ const CARD_PAD = 8;
 const BAND_GAP = 12;
 const MARGIN = 16;
 const FRAMES = 148;
+/** Room for a chip beside a band. */
+const SIDE = 32;
 
 /**
  * @param width,height the stage in pixels. @param quadrants 1, 2 or 4. @param perEntry sptes a guest entry has (1, 2)
@@ -60,24 +64,36 @@ export function layoutOf(
   const rowsPerBand = entries / quadrants / guestColumns;
   const rows = rowsPerBand * quadrants;
 
-  const fixed = top + MARGIN + quadrants * (HEAD + CARD_PAD) + (quadrants - 1) * BAND_GAP;
   const most = entrySize === 8 ? 20 : 16;
-  const cellHeight = Math.max(5, Math.min(most, Math.floor((height - fixed) / rows)));
+  const roomy = top + MARGIN + quadrants * (HEAD + CARD_PAD) + (quadrants - 1) * BAND_GAP;
+  const compact = (height - roomy) / rows < 6;
+  const head = compact ? 4 : HEAD;
+  const below = compact ? 4 : CARD_PAD;
+  const between = compact ? 5 : BAND_GAP;
+  const side = compact ? SIDE : 0;
+  const fixed = compact ? top + 4 + quadrants * (head + below) + (quadrants - 1) * between : roomy;
+  const cellHeight = Math.max(4, Math.min(most, Math.floor((height - fixed) / rows)));
 
   const withFrames = width >= 640;
   const leastGaps = withFrames ? 96 : 56;
-  const room = width - 2 * MARGIN - 2 * CARD_PAD - leastGaps - (withFrames ? FRAMES : 0);
+  const room = width - 2 * MARGIN - 2 * CARD_PAD - 2 * side - leastGaps - (withFrames ? FRAMES : 0);
   // Two narrow sptes stand under one entry of a directory; together they may take more room than it.
   const share = perEntry === 2 ? 0.42 : 0.5;
   const guestCell = Math.max(5, Math.min(16, Math.floor((room * share) / guestColumns)));
   const shadowCell = Math.max(4, Math.min(16, Math.floor((room - guestCell * guestColumns) / shadowColumns)));
   const guestWidth = guestCell * guestColumns;
   const shadowWidth = shadowCell * shadowColumns;
-  const spare = width - 2 * MARGIN - 2 * CARD_PAD - guestWidth - shadowWidth - (withFrames ? FRAMES : 0);
+  const spare =
+    width - 2 * MARGIN - 2 * CARD_PAD - 2 * side - guestWidth - shadowWidth - (withFrames ? FRAMES : 0);
   const gap = Math.min(withFrames ? 132 : 110, Math.max(40, spare / (withFrames ? 2 : 1)));
   const used =
-    2 * CARD_PAD + guestWidth + shadowWidth + gap * (withFrames ? 2 : 1) + (withFrames ? FRAMES : 0);
-  const left = Math.max(MARGIN, Math.floor((width - used) / 2));
+    2 * CARD_PAD +
+    2 * side +
+    guestWidth +
+    shadowWidth +
+    gap * (withFrames ? 2 : 1) +
+    (withFrames ? FRAMES : 0);
+  const left = Math.max(MARGIN, Math.floor((width - used) / 2)) + side;
 
   const bands: BandLayout[] = [];
   let y = top;
@@ -85,23 +101,24 @@ export function layoutOf(
   for (let q = 0; q < quadrants; q++) {
     const bandHeight = rowsPerBand * cellHeight;
     bands.push({
-      head: { x: left, y, width: guestWidth, height: HEAD },
-      guest: { x: left, y: y + HEAD, width: guestWidth, height: bandHeight },
+      head: { x: left - side, y, width: compact ? side : guestWidth, height: compact ? bandHeight : HEAD },
+      guest: { x: left, y: y + head, width: guestWidth, height: bandHeight },
       card: {
         x: cardX,
         y,
-        width: shadowWidth + 2 * CARD_PAD,
-        height: HEAD + bandHeight + CARD_PAD,
+        width: side + shadowWidth + 2 * CARD_PAD,
+        height: head + bandHeight + below,
       },
-      shadow: { x: cardX + CARD_PAD, y: y + HEAD, width: shadowWidth, height: bandHeight },
+      shadow: { x: cardX + CARD_PAD + side, y: y + head, width: shadowWidth, height: bandHeight },
     });
-    y += HEAD + bandHeight + CARD_PAD + BAND_GAP;
+    y += head + bandHeight + below + between;
   }
-  const total = Math.max(height, y - BAND_GAP + MARGIN);
-  const framesX = Math.round(cardX + shadowWidth + 2 * CARD_PAD + gap);
+  const total = Math.max(height, y - between + (compact ? 4 : MARGIN));
+  const framesX = Math.round(cardX + side + shadowWidth + 2 * CARD_PAD + gap);
   return {
     width: Math.max(width, framesX + (withFrames ? FRAMES : 0)),
     height: total,
+    compact,
     guestColumns,
     shadowColumns,
     rowsPerBand,
@@ -109,7 +126,7 @@ export function layoutOf(
     shadowCell,
     cellHeight,
     bands,
-    frames: withFrames ? { x: framesX, y: top, width: FRAMES, height: y - BAND_GAP - top } : null,
+    frames: withFrames ? { x: framesX, y: top, width: FRAMES, height: y - between - top } : null,
   };
 }
 

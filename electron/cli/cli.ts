@@ -1,0 +1,215 @@
+/**
+ * `quadrant` on the command line: runs a guest to its stop and says what happened. The same machine as the window's,
+ * without one.
+ */
+
+import * as v from "valibot";
+import { GUESTS } from "../../core/guests/index.ts";
+import { HAZARDS, POLICIES } from "../../core/kvm/index.ts";
+import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
+import { makeReport, type RunReport } from "../../core/lab/report.ts";
+import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
+import { Machine } from "../../core/machine/machine.ts";
+import { liveFrames } from "../../core/machine/memory-image.ts";
+import type { MachineSetup } from "../../core/machine/setup.ts";
+import { Trace } from "../../core/trace/trace.ts";
+import { version } from "../../package.json" with { type: "json" };
+import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
+import type { Chunk, CliIo } from "./io.ts";
+
+export const EXIT_RAN = 0;
+export const EXIT_VIOLATION = 1;
+export const EXIT_REFUSED = 2;
+export const EXIT_BUG = 3;
+
+/** Units between two looks at the serial port. */
+const SLICE = 4_000_000;
+/** The trace is off; the ring only has to exist. */
+const TRACE_EVENTS = 1 << 10;
+const PAGE = 4096;
+
+/**
+ * Carries out one command line. Returns the exit code; writes through `io` alone and never ends the process.
+ * @param argv the words behind the program's name
+ */
+export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  const parsed = parseArguments(argv);
+  if (!parsed.ok) {
+    io.err(`quadrant: ${parsed.error}`);
+    return EXIT_REFUSED;
+  }
+  const wanted = parsed.arguments;
+  switch (wanted.command) {
+    case "help":
+      print(io, HELP);
+      return EXIT_RAN;
+    case "version":
+      print(io, `quadrant ${version}\n`);
+      return EXIT_RAN;
+    case "list":
+      print(io, listing());
+      return EXIT_RAN;
+    case "run":
+      return run(wanted, io);
+  }
+}
+
+const print = (io: CliIo, text: string): void => io.out(new TextEncoder().encode(text));
+
+function listing(): string {
+  const row = (id: string, title: string, help: string) =>
+    `  ${id.padEnd(24)}${title}\n${" ".repeat(26)}${help}\n`;
+  return [
+    "Guests (quadrant run NAME):\n",
+    ...GUESTS.map((g) => row(g.id, g.title, g.help)),
+    "\nPolicies (--policy NAME):\n",
+    ...POLICIES.map((p) => row(p.id, p.title, p.help)),
+    "\nHazards (--hazards NAME=guarded|as-it-was):\n",
+    ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
+  ].join("");
+}
+
+function run(wanted: RunArguments, io: CliIo): number {
+  let machine: Machine;
+  try {
+    machine = prepare(wanted, io);
+  } catch (error) {
+    io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
+    return EXIT_REFUSED;
+  }
+  const serial = new SerialOutput(machine, wanted.serial, io);
+  while (true) {
+    const left = wanted.maxInstructions - machine.time;
+    const whole = machine.run(Math.min(SLICE, left));
+    serial.pump();
+    if (!whole) break;
+    if (machine.time >= wanted.maxInstructions) {
+      machine.stop = { reason: "max-instructions", detail: `after ${wanted.maxInstructions} units` };
+      break;
+    }
+  }
+  const report = makeReport(machine, wanted.audit !== "off");
+  try {
+    serial.finish();
+    if (wanted.json === "-") print(io, `${JSON.stringify(report)}\n`);
+    else if (wanted.json !== null) {
+      io.writeFile(wanted.json, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
+    }
+    if (wanted.memoryDump !== null) dump(machine, wanted.memoryDump, io);
+  } catch (error) {
+    io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
+    return EXIT_REFUSED;
+  }
+  for (const line of summary(report, machine)) io.err(line);
+  return exitCode(report);
+}
+
+/** Makes the machine, at its image's first instruction. @throws with a sentence */
+function prepare(wanted: RunArguments, io: CliIo): Machine {
+  const { source, memory, memoryHigh } = findImage(wanted, io);
+  const hazards: Record<string, "guarded" | "as-it-was"> = {};
+  for (const { id } of HAZARDS) if (wanted.allHazards === "as-it-was") hazards[id] = "as-it-was";
+  Object.assign(hazards, wanted.hazards);
+  const setup: MachineSetup = {
+    memory: wanted.memory ?? memory,
+    memoryHigh: wanted.memoryHigh ?? memoryHigh,
+    policy: wanted.policy,
+    tlb: wanted.tlb,
+    hazards,
+    audit: wanted.audit,
+    findings: "mark",
+    unimplemented: wanted.unimplemented,
+  };
+  const checked = v.safeParse(MachineConfig, setup);
+  if (!checked.success) throw new Error(checked.issues[0].message);
+  checkSetup(setup);
+  const trace = new Trace(TRACE_EVENTS);
+  // The audit at every boundary names the events before a violation.
+  trace.on = wanted.audit === "every";
+  return Machine.boot(setup, openSource(source, setup), trace);
+}
+
+/** A built-in guest by name, else a file. A file of a guest's name is meant with a path (./quadrant). */
+function findImage(wanted: RunArguments, io: CliIo): { source: Source; memory: number; memoryHigh: number } {
+  if (GUESTS.some((guest) => guest.id === wanted.image)) return guestSource(wanted.image);
+  let bytes: Uint8Array;
+  try {
+    bytes = io.readFile(wanted.image);
+  } catch (error) {
+    const guests = GUESTS.map((guest) => guest.id).join(", ");
+    throw new Error(
+      `${error instanceof Error ? error.message : String(error)}; built-in guests are ${guests}`,
+    );
+  }
+  const source: Source = {
+    title: wanted.image,
+    guest: null,
+    bytes,
+    kind: wanted.kind,
+    address: wanted.address,
+    symbols: [],
+    pauseAt: null,
+    introduction: [],
+  };
+  return { source, memory: DEFAULT_CONFIG.memory, memoryHigh: DEFAULT_CONFIG.memoryHigh };
+}
+
+/** Hands on what the guest sends while it runs: to standard output at once, to a file at the end. */
+class SerialOutput {
+  private written = 0;
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly target: string | null,
+    private readonly io: CliIo,
+  ) {}
+
+  pump(): void {
+    if (this.target !== "-") return;
+    const { serial } = this.machine;
+    if (serial.total === this.written) return;
+    this.io.out(serial.tail(serial.total - this.written));
+    this.written = serial.total;
+  }
+
+  finish(): void {
+    if (this.target !== null && this.target !== "-") {
+      this.io.writeFile(this.target, this.machine.serial.output());
+    }
+  }
+}
+
+/** Guest-physical memory as a file: byte i is gpa i; pages that hold only zeroes are holes. */
+function dump(machine: Machine, path: string, io: CliIo): void {
+  const last = machine.slots.slots.at(-1)!;
+  io.writeSparse(path, (last.gfn + last.pages) * PAGE, guestChunks(machine));
+}
+
+function* guestChunks(machine: Machine): Generator<Chunk> {
+  for (const hfn of liveFrames(machine.memory)) {
+    const gfn = machine.slots.gfnOf(hfn);
+    if (gfn < 0) continue;
+    yield { offset: gfn * PAGE, bytes: machine.memory.bytes.subarray(hfn * PAGE, (hfn + 1) * PAGE) };
+  }
+}
+
+function summary(report: RunReport, machine: Machine): string[] {
+  const { stop, instructions, policy, audit } = report;
+  const detail = stop.detail === "" ? "" : ` (${stop.detail})`;
+  const lines = [
+    `quadrant: stopped at 0x${stop.eip.toString(16)}: ${stop.reason}${detail}; ${instructions} instructions under ${policy}`,
+  ];
+  for (const violation of machine.findings.list.slice(0, 10)) {
+    lines.push(
+      `quadrant: ${violation.invariant}: ${violation.message}; seen first at 0x${violation.eip.toString(16)}, time ${violation.time}${violation.after}`,
+    );
+  }
+  const more = audit.violations.length - 10;
+  if (more > 0) lines.push(`quadrant: and ${more} more violations`);
+  return lines;
+}
+
+function exitCode(report: RunReport): number {
+  if (report.stop.reason === "bug") return EXIT_BUG;
+  return report.audit.violations.length > 0 || report.stop.reason === "finding" ? EXIT_VIOLATION : EXIT_RAN;
+}

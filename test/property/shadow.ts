@@ -1,0 +1,274 @@
+/** Random page tables and random operations on them, as plain data, for the differential property tests. */
+import fc from "fast-check";
+import { HIGH_GFN, TwoMachines } from "./two-machines.ts";
+
+export type Mode = "nonpae" | "pae";
+
+export type Op =
+  | {
+      readonly op: "edit";
+      readonly table: number;
+      readonly index: number;
+      readonly entry: Entry;
+      readonly wide: boolean;
+    }
+  | {
+      readonly op: "access";
+      readonly page: number;
+      readonly offset: number;
+      readonly access: number;
+      readonly size: number;
+      readonly entry: Entry;
+    }
+  | { readonly op: "cr3"; readonly root: number }
+  | { readonly op: "invlpg"; readonly page: number }
+  | { readonly op: "wp" | "pse" | "nxe" | "cd" };
+
+export interface Entry {
+  /** Which frame it names (index into FRAMES). */
+  readonly frame: number;
+  readonly flags: number;
+  readonly nx: boolean;
+}
+
+/** Directories at gfn 1 and 2 (PAE: 1 to 4, by two PDPTs at gfn 7), page tables at 5, 6, 8, 9. */
+const DIRECTORIES: Readonly<Record<Mode, readonly number[]>> = { nonpae: [1, 2], pae: [1, 2, 3, 4] };
+const PAGE_TABLES = [5, 6, 8, 9];
+/** Frames that entries name: page tables, directories (self-maps), data, high memory, none. */
+const FRAMES = [5, 6, 8, 9, 1, 2, 3, 4, 16, 17, 18, 19, 20, HIGH_GFN, HIGH_GFN + 1, 0x4_0000, 0];
+/** Entry numbers that are used: both halves of a page table, all quadrants of a directory. */
+const INDEX: Readonly<Record<Mode, readonly number[]>> = {
+  nonpae: [0, 1, 256, 512, 513, 1023],
+  pae: [0, 1, 2, 511],
+};
+
+const P = 1;
+const PS = 0x80;
+
+/** Every linear page that the used entries translate. */
+export const pages = (mode: Mode): number[] => {
+  const list: number[] = [];
+  for (const k of mode === "nonpae" ? [0] : [0, 1, 3]) {
+    for (const i of INDEX[mode]) {
+      for (const j of INDEX[mode]) {
+        list.push(
+          mode === "nonpae" ? ((i << 22) | (j << 12)) >>> 0 : ((k << 30) | (i << 21) | (j << 12)) >>> 0,
+        );
+      }
+    }
+  }
+  return list;
+};
+
+/** Nine times in ten `usual`. */
+const mostly = <T>(usual: T, other: T): fc.Arbitrary<T> =>
+  fc.oneof({ arbitrary: fc.constant(usual), weight: 8 }, { arbitrary: fc.constant(other), weight: 1 });
+
+const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
+  fc.record({
+    // A directory's entries name page tables, a page table's anything.
+    frame: fc.oneof(
+      { arbitrary: directory ? fc.nat(3) : fc.integer({ min: 8, max: 14 }), weight: 6 },
+      { arbitrary: fc.nat(FRAMES.length - 1), weight: 3 },
+    ),
+    flags: fc
+      .tuple(
+        mostly(1, 0),
+        mostly(2, 0),
+        mostly(4, 0),
+        fc.constantFrom(0x20, 0),
+        fc.constantFrom(0x40, 0),
+        mostly(0, PS),
+        mostly(0, 0x100),
+        mostly(0, 0x18),
+      )
+      .map((bits) => bits.reduce((a, b) => a | b, 0)),
+    nx: mode === "pae" ? mostly(false, true) : fc.constant(false),
+  });
+
+/** Number of tables: directories first, then page tables. */
+const tables = (mode: Mode): readonly number[] => [...DIRECTORIES[mode], ...PAGE_TABLES];
+
+export const operation = (mode: Mode, controls: boolean): fc.Arbitrary<Op> => {
+  const page = fc.nat(pages(mode).length - 1);
+  const directories = DIRECTORIES[mode].length;
+  const index = fc.constantFrom(...INDEX[mode]);
+  const editOf = (table: fc.Arbitrary<number>, directory: boolean): fc.Arbitrary<Op> =>
+    fc.record({
+      op: fc.constant("edit" as const),
+      table,
+      index,
+      entry: entry(mode, directory),
+      wide: mostly(true, false),
+    });
+  const access = fc.record({
+    op: fc.constant("access" as const),
+    page,
+    offset: fc.constantFrom(0, 0, 4, 8, 0x400, 0x800, 0x804, 0xffc, 0xffe, 0x801),
+    access: fc.constantFrom(0, 2, 2, 4, 6, 6, 16, 20),
+    size: fc.constantFrom(4, 4, 4, 1, 2, 8),
+    entry: entry(mode, false),
+  });
+  const list: { arbitrary: fc.Arbitrary<Op>; weight: number }[] = [
+    { arbitrary: editOf(fc.nat(directories - 1), true), weight: 3 },
+    {
+      arbitrary: editOf(fc.integer({ min: directories, max: directories + PAGE_TABLES.length - 1 }), false),
+      weight: 5,
+    },
+    { arbitrary: access, weight: 24 },
+    { arbitrary: fc.record({ op: fc.constant("cr3" as const), root: fc.nat(3) }), weight: 1 },
+    { arbitrary: fc.record({ op: fc.constant("invlpg" as const), page }), weight: 1 },
+  ];
+  if (controls) {
+    list.push({
+      arbitrary: fc
+        .constantFrom<"wp" | "pse" | "nxe" | "cd">("wp", "wp", "pse", "nxe", "cd")
+        .map((op): Op => ({ op })),
+      weight: 1,
+    });
+  }
+  return fc.oneof(...list);
+};
+
+export interface Case {
+  /** Entries of the used indices of every table, table by table. */
+  readonly entries: readonly Entry[];
+  readonly ops: readonly Op[];
+}
+
+export const scenario = (mode: Mode, controls: boolean, most: number): fc.Arbitrary<Case> =>
+  fc.record({
+    entries: fc.tuple(
+      ...tables(mode).flatMap((_, table) =>
+        INDEX[mode].map(() => entry(mode, table < DIRECTORIES[mode].length)),
+      ),
+    ),
+    ops: fc.array(operation(mode, controls), { minLength: 1, maxLength: most, size: "max" }),
+  });
+
+/** Words of an entry in this mode. 4 MiB and 2 MiB frames are rounded down to a frame that may exist. */
+export function encode(mode: Mode, e: Entry): [low: number, high: number] {
+  const gfn = FRAMES[e.frame]!;
+  if (mode === "nonpae") {
+    // High memory only through PSE-36 (bits 16:13 of a large entry).
+    if (gfn >= HIGH_GFN) return [((e.flags & PS) !== 0 ? 0x2000 : (gfn & 0xff) << 12) | e.flags, 0];
+    return [(((e.flags & PS) !== 0 ? gfn & ~0x3ff : gfn) << 12) | e.flags, 0];
+  }
+  const frame = (e.flags & PS) !== 0 ? gfn & ~0x1ff : gfn;
+  return [(frame << 12) | e.flags | 0, (frame >>> 20) | (e.nx ? 0x8000_0000 | 0 : 0)];
+}
+
+/** CR3 values: directories, and for PAE two PDPTs in gfn 7. */
+const root = (mode: Mode, n: number): number =>
+  mode === "pae" ? 0x7000 + (n & 1) * 0x20 : [0x1000, 0x2000, 0x5000, 0x1000][n]!;
+
+export function make(
+  mode: Mode,
+  policy: string,
+  c: Case,
+  hazards: Record<string, "guarded" | "as-it-was"> = {},
+): TwoMachines {
+  const words = new Map<number, number>();
+  const put = (gfn: number, index: number, low: number, high: number): void => {
+    if (mode === "pae") {
+      words.set(gfn * 4096 + index * 8, low);
+      words.set(gfn * 4096 + index * 8 + 4, high);
+    } else words.set(gfn * 4096 + index * 4, low);
+  };
+  if (mode === "pae") {
+    // Slots 0, 1, 3; slot 2 is absent. The second table shares a directory between two slots.
+    [1, 2, -1, 3].forEach((gfn, i) => {
+      words.set(0x7000 + i * 8, gfn < 0 ? 0 : (gfn << 12) | P);
+    });
+    [2, 2, -1, 4].forEach((gfn, i) => {
+      words.set(0x7020 + i * 8, gfn < 0 ? 0 : (gfn << 12) | P);
+    });
+  }
+  let at = 0;
+  for (const gfn of tables(mode))
+    for (const index of INDEX[mode]) put(gfn, index, ...encode(mode, c.entries[at++]!));
+  for (let gfn = 16; gfn < 24; gfn++) words.set(gfn * 4096, 0x01010101 * gfn);
+  return new TwoMachines({
+    policy,
+    words,
+    hazards,
+    cr0: 0x8001_0011 | 0,
+    cr3: root(mode, 0),
+    cr4: mode === "pae" ? 0x20 : 0x10,
+    efer: mode === "pae" ? 0x800 : 0,
+  });
+}
+
+/** Runs one operation on both; throws in words when they differ or the audit finds something. */
+export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): void {
+  const list = pages(mode);
+  switch (op.op) {
+    case "edit": {
+      const [low, high] = encode(mode, op.entry);
+      const gpa = tables(mode)[op.table]! * 4096 + op.index * (mode === "pae" ? 8 : 4);
+      m.edit(gpa, mode === "pae" && op.wide ? 8 : 4, low, high);
+      break;
+    }
+    case "access": {
+      const [low, high] = encode(mode, op.entry);
+      const a = { la: (list[op.page]! + op.offset) | 0, access: op.access, size: op.size, low, high };
+      const bare = m.onBare(a);
+      const kvm = m.onKvm(a);
+      if (
+        bare.fault !== kvm.fault ||
+        bare.cr2 !== kvm.cr2 ||
+        bare.low !== kvm.low ||
+        bare.high !== kvm.high
+      ) {
+        throw new Error(
+          `access ${JSON.stringify(a)}: bare ${JSON.stringify(bare)}, under KVM ${JSON.stringify(kvm)}`,
+        );
+      }
+      break;
+    }
+    case "cr3": {
+      same(op.op, m.cr3(root(mode, op.root)));
+      break;
+    }
+    case "invlpg":
+      m.invlpg(list[op.page]! | 0);
+      break;
+    case "wp":
+      same(op.op, m.cr0(m.bare.cr0 ^ 0x1_0000));
+      break;
+    case "cd":
+      same(op.op, m.cr0(m.bare.cr0 ^ 0x4000_0000));
+      break;
+    case "pse":
+      same(op.op, m.cr4(m.bare.cr4 ^ 0x10));
+      break;
+    case "nxe":
+      m.efer(m.bare.efer ^ 0x800);
+      break;
+  }
+  const difference = m.difference();
+  if (difference !== null) throw new Error(`after ${JSON.stringify(op)}: ${difference}`);
+  if (m.kvm.finding !== null) throw new Error(`after ${JSON.stringify(op)}: ${m.kvm.finding}`);
+  if (auditToo) {
+    const [first] = m.kvm.audit().violations;
+    if (first !== undefined)
+      throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);
+  }
+}
+
+function same(what: string, [bare, kvm]: [boolean, boolean]): void {
+  if (bare !== kvm)
+    throw new Error(`${what}: bare ${bare ? "done" : "#GP"}, under KVM ${kvm ? "done" : "#GP"}`);
+}
+
+export function play(
+  mode: Mode,
+  policy: string,
+  c: Case,
+  auditToo = true,
+  hazards: Record<string, "guarded" | "as-it-was"> = {},
+): TwoMachines {
+  const m = make(mode, policy, c, hazards);
+  for (const op of c.ops) apply(mode, m, op, auditToo);
+  return m;
+}
