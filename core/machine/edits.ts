@@ -37,9 +37,11 @@ export function checkEdit(machine: Machine, edit: Edit): string | null {
   if (edit.address + edit.size > LIMITS[edit.space]) {
     return `the cell ends behind ${edit.space} space`;
   }
-  if (edit.space === "gpa") {
-    for (const at of [edit.address, edit.address + edit.size - 1]) {
-      if (machine.slots.hfnOf(Math.floor(at / PAGE_SIZE)) < 0)
+  if (edit.space === "gpa" || edit.as === "emulator") {
+    for (const cell of [edit.address, edit.address + edit.size - 1]) {
+      const at = edit.space === "gpa" ? cell : machine.translate(cell);
+      // What the guest does not map is answered as a fault, not refused.
+      if (at >= 0 && machine.slots.hfnOf(Math.floor(at / PAGE_SIZE)) < 0)
         return `there is no memory at gpa 0x${at.toString(16)}`;
     }
   }
@@ -166,9 +168,6 @@ function emulatePhysical(
   gpa: number,
   cell: { size: number; low: number; high: number },
 ): EditOutcome {
-  if (machine.slots.hfnOf(Math.floor(gpa / PAGE_SIZE)) < 0) {
-    throw new MachineError(`there is no memory at gpa 0x${gpa.toString(16)}`);
-  }
   if (machine.kvm === null) writePhysical(machine, gpa, cellBytes(cell));
   else if ((gpa % PAGE_SIZE) + cell.size <= PAGE_SIZE) {
     machine.kvm.emulatorWritePhys(gpa, cell.size, cell.low | 0, cell.high | 0);

@@ -69,6 +69,7 @@ export interface AuditReport {
 export type InputOutcome = EditOutcome;
 
 const DONE: InputOutcome = { ok: true, exits: 0, written: 0 };
+const PAUSED: Stop = { reason: "paused", detail: "" };
 const PF = 14;
 /** Events that a violation names before it. */
 const EVENTS_TOLD = 6;
@@ -123,6 +124,11 @@ export class Machine {
     this.bareBus = new GuestBus(slots);
     this.cpu = new Cpu(memory, this.bareBus, trace, this.ports);
     this.cpu.unimplementedIsUd = setup.unimplemented === "ud";
+    this.cpu.acknowledged = (vector) => {
+      // An interrupt raised by hand is an edge: it is gone when it is taken. The serial port's is a level.
+      if (this.raised[0] === vector) this.raised.shift();
+      this.updateLine();
+    };
     this.serial = new SerialPort(
       () => this.updateLine(),
       (byte) => {
@@ -201,6 +207,7 @@ export class Machine {
    */
   run(budget: number): boolean {
     if (this.dead) return false;
+    this.stop = PAUSED;
     this.cpu.newEpoch();
     try {
       return this.loop(this.time + budget);
@@ -558,7 +565,8 @@ export class Machine {
     return {
       raised: this.raised.slice(),
       exits: this.exits,
-      stop: this.stop,
+      // Why it stands still is the observer's, unless it is the end.
+      stop: this.dead ? this.stop : PAUSED,
       over: this.dead,
       findings: this.findings.list.slice(),
     };
@@ -566,7 +574,7 @@ export class Machine {
 
   /** Everything of a snapshot but the memory and its dirty log, which are there already. */
   loadRest(snapshot: Snapshot): void {
-    this.cpu.load(snapshot.cpu);
+    // The hypervisor first: the processor finds the frames behind its TLB entries on the bus that it is put on.
     if (snapshot.kvm !== null) {
       this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.trace, {
         policy: this.setup.policy,
@@ -575,6 +583,7 @@ export class Machine {
       });
       this.kvm.load(snapshot.kvm as unknown as KvmState);
     }
+    this.cpu.load(snapshot.cpu);
     this.raised = snapshot.raised.slice();
     this.exits = snapshot.exits;
     this.stop = snapshot.stop;

@@ -68,6 +68,12 @@ export class Block {
     this.offset = offset;
     this.hfn2 = hfn2;
   }
+
+  /** Position of the instruction that ends `end` bytes from the first. One that has set EIP elsewhere is the last. */
+  indexAt(end: number): number {
+    const next = this.offsets.indexOf(end);
+    return next > 0 ? next - 1 : this.count - 1;
+  }
 }
 
 /** The blocks of one host frame. */

@@ -155,6 +155,8 @@ export class Cpu implements Processor, TraceClock {
   /** The last unit was an iteration of a REP instruction that goes on. */
   midRep = false;
   private line = -1;
+  /** Told when an external interrupt is taken off the line: by the guest, or (acknowledged on exit) by the hypervisor. */
+  acknowledged: ((vector: number) => void) | null = null;
   /** Deliveries since a unit last retired, and when that was: see delivery.ts. */
   deliveries = 0;
   deliveriesAt = -1;
@@ -165,10 +167,9 @@ export class Cpu implements Processor, TraceClock {
   jumps = 0;
   tscOffset = 0;
 
-  // The block being run, for whoever asks what time it is within it.
+  // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
   running: Block | null = null;
   runningEip = 0;
-  index = 0;
   readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
   readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
 
@@ -325,13 +326,16 @@ export class Cpu implements Processor, TraceClock {
 
   /** Retired units plus the jumps made while halted, also within a block. */
   get time(): number {
-    return this.retired + this.jumps + this.index;
+    const block = this.running;
+    return this.retired + this.jumps + (block === null ? 0 : block.indexAt(this.eip - this.runningEip));
   }
 
   /** EIP of the instruction being executed, or of the next one between two. */
   get traceEip(): number {
     const block = this.running;
-    return block === null ? this.eip : (this.runningEip + block.offsets[this.index]!) | 0;
+    return block === null
+      ? this.eip
+      : (this.runningEip + block.offsets[block.indexAt(this.eip - this.runningEip)]!) | 0;
   }
 
   // ---- memory: `seg` 0-5, `ea` an effective offset ----

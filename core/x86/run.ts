@@ -47,6 +47,7 @@ export function run(cpu: Cpu, budget: number): number {
     let answer: number;
     if ((cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) {
       answer = attend(cpu, true);
+      if (answer === GO && atBreakpoint(cpu)) return RUN_BREAK;
       if (answer === GO) answer = mustStep(cpu) ? one(cpu) : runBlocks(cpu, left);
     } else {
       answer = runBlocks(cpu, left);
@@ -59,7 +60,7 @@ export function run(cpu: Cpu, budget: number): number {
 export function step(cpu: Cpu, mode: number): number {
   if (mode === STEP_NORMAL) {
     const answer = attend(cpu, true);
-    return answer === GO ? one(cpu) : answer === RUN_BREAK ? one(cpu) : answer;
+    return answer === GO ? one(cpu) : answer;
   }
   cpu.unintercepted = true;
   const emulate = (mode & STEP_EMULATE) !== 0;
@@ -95,26 +96,29 @@ function attend(cpu: Cpu, lines: boolean): number {
     return external(cpu);
   }
   if ((attention & ATT_HALTED) !== 0) return RUN_HALTED;
-  if ((attention & ATT_BREAK) !== 0 && cpu.breakpoints.includes(cpu.eip)) {
-    // Once reported, the instruction may run: also when an exit brings it back.
-    if (cpu.brokeAtEip !== cpu.eip || cpu.brokeAtRetired !== cpu.retired) {
-      cpu.brokeAtEip = cpu.eip;
-      cpu.brokeAtRetired = cpu.retired;
-      return RUN_BREAK;
-    }
-  }
   return GO;
+}
+
+/** A breakpoint at EIP that has not been reported yet: once reported the instruction may run, also when an exit brings it back. */
+function atBreakpoint(cpu: Cpu): boolean {
+  if ((cpu.attention & ATT_BREAK) === 0 || !cpu.breakpoints.includes(cpu.eip)) return false;
+  if (cpu.brokeAtEip === cpu.eip && cpu.brokeAtRetired === cpu.retired) return false;
+  cpu.brokeAtEip = cpu.eip;
+  cpu.brokeAtRetired = cpu.retired;
+  return true;
 }
 
 function external(cpu: Cpu): number {
   if (((cpu.intercepts >>> EXIT_EXTERNAL_INTERRUPT) & 1) !== 0) {
     cpu.exitFor(EXIT_EXTERNAL_INTERRUPT);
     cpu.exit.value = cpu.interruptLine;
+    cpu.acknowledged?.(cpu.interruptLine);
     cpu.faulted = false;
     cpu.stopCode = -1;
     return RUN_EXIT;
   }
   const vector = cpu.interruptLine;
+  cpu.acknowledged?.(vector);
   const answer = deliverEvent(cpu, vector, VECTORING_EXTERNAL, -1);
   if (answer === RUN_FAULTED) return RUN_RETIRED;
   // Acknowledged, not yet delivered: it stays pending with its vector.
@@ -217,16 +221,31 @@ function roomIn(cpu: Cpu, block: Block): number {
 
 /** Runs blocks until something wants attention or `budget` units retired: RUN_RETIRED, or what stopped them. */
 function runBlocks(cpu: Cpu, budget: number): number {
+  // A small integer, so that the loop stays in integers; the caller asks again when more is left.
+  const answer = chain(cpu, Math.min(budget, MOST) | 0);
+  cpu.running = null;
+  if (answer === RETIRED_STOP) return afterStop(cpu);
+  return answer;
+}
+
+const MOST = 0x3fff_ffff;
+/** `chain`: an instruction stopped; `afterStop` says why. */
+const RETIRED_STOP = -2;
+
+function chain(cpu: Cpu, budget: number): number {
   let left = budget;
   const tlb = cpu.tlb;
   const regs = cpu.regs;
   let block = nextBlock(cpu);
   for (;;) {
-    if (block === null) return afterStop(cpu);
+    if (block === null) return RETIRED_STOP;
     let n = block.count;
     if (cpu.attention !== 0) {
       n = roomIn(cpu, block);
-      if (n === 0) return one(cpu);
+      if (n === 0) {
+        cpu.running = null;
+        return one(cpu);
+      }
     }
     if (n > left) n = left;
     const insns = block.insns;
@@ -239,13 +258,10 @@ function runBlocks(cpu: Cpu, budget: number): number {
       const insn = insns[i]!;
       eip = (eip + insn.length) | 0;
       cpu.eip = eip;
-      cpu.index = i;
       answer = insn.exec(cpu, insn);
       i++;
     } while (answer === NEXT && i < n);
-    cpu.index = 0;
-    cpu.running = null;
-    if (answer === NEXT || answer === BRANCH) {
+    if (answer <= BRANCH) {
       cpu.retired += i;
       left -= i;
       cpu.midRep = false;
@@ -254,6 +270,7 @@ function runBlocks(cpu: Cpu, budget: number): number {
       if (block.nextEip === to && block.nextEpoch === tlb.fetchEpoch) {
         block = block.next;
       } else {
+        cpu.running = null;
         const from: Block = block;
         block = nextBlock(cpu);
         if (block !== null && block.hfn >= 0) {
@@ -266,51 +283,57 @@ function runBlocks(cpu: Cpu, budget: number): number {
     }
     // The last instruction did not retire as a whole.
     const done = i - 1;
+    if (answer === REPEAT) {
+      const insn = insns[done]!;
+      answer = iterate(cpu, block, done, eip, left - done);
+      cpu.running = null;
+      if (answer === STOP) {
+        cpu.eip = (eip - insn.length) | 0;
+        if (cpu.stopCode >= 0) name(cpu, block, done);
+        return RETIRED_STOP;
+      }
+      // Iterations are few or many: let the caller see what is left.
+      return RUN_RETIRED;
+    }
+    cpu.running = null;
     cpu.retired += done;
     left -= done;
     if (done > 0) cpu.midRep = false;
-    if (answer === RESTART) {
-      // EIP stands where it was: the sentinel has no length.
-      if (left <= 0 || cpu.attention !== 0) return RUN_RETIRED;
-      block = nextBlock(cpu);
-      continue;
-    }
-    const insn = insns[done]!;
-    const start = (eip - insn.length) | 0;
     if (answer === STOP) {
-      cpu.eip = start;
+      cpu.eip = (eip - insns[done]!.length) | 0;
       if (cpu.stopCode >= 0) name(cpu, block, done);
-      return afterStop(cpu);
+      return RETIRED_STOP;
     }
-    // REPEAT: iterate here as long as nothing else wants to happen.
-    cpu.running = block;
-    cpu.index = done;
-    cpu.retired -= done; // `time` counts the index while the block runs
-    for (;;) {
-      cpu.retired++;
-      left--;
-      cpu.midRep = true;
-      if (left <= 0 || cpu.attention !== 0 || insns[done] !== insn) {
-        answer = REPEAT;
-        break;
-      }
-      cpu.eip = eip;
-      answer = insn.exec(cpu, insn);
-      if (answer !== REPEAT) break;
-    }
-    cpu.running = null;
-    cpu.index = 0;
-    cpu.retired += done;
-    if (answer === STOP || answer === REPEAT) {
-      cpu.eip = start;
-      if (answer === REPEAT) return RUN_RETIRED;
-      if (cpu.stopCode >= 0) name(cpu, block, 0);
-      return afterStop(cpu);
-    }
-    cpu.retired++;
-    left--;
-    cpu.midRep = false;
-    if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) return RUN_RETIRED;
+    // RESTART: EIP stands where it was, the sentinel has no length.
+    if (left <= 0 || cpu.attention !== 0) return RUN_RETIRED;
     block = nextBlock(cpu);
   }
+}
+
+/**
+ * Goes on with a REP instruction whose first iteration has retired, `done` instructions into its block, for at most
+ * `budget` units in all. Retires what ran; answers STOP, or NEXT when the caller is to look around.
+ */
+function iterate(cpu: Cpu, block: Block, done: number, behind: number, budget: number): number {
+  const insn = block.insns[done]!;
+  let left = budget;
+  let answer = REPEAT;
+  for (;;) {
+    // `time` adds the position in the block while it runs.
+    cpu.retired++;
+    left--;
+    cpu.midRep = true;
+    if (left <= 0 || cpu.attention !== 0 || block.insns[done] !== insn) break;
+    cpu.eip = behind;
+    answer = insn.exec(cpu, insn);
+    if (answer !== REPEAT) break;
+  }
+  cpu.retired += done;
+  if (answer === REPEAT) {
+    cpu.eip = (behind - insn.length) | 0;
+  } else if (answer !== STOP) {
+    cpu.retired++;
+    cpu.midRep = false;
+  }
+  return answer === STOP ? STOP : NEXT;
 }

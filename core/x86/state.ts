@@ -42,8 +42,6 @@ const FIELDS = [
   "tscOffset",
   "intercepts",
   "interruptLine",
-  "brokeAtEip",
-  "brokeAtRetired",
 ] as const;
 
 export function saveCpu(cpu: Cpu): CpuState {
@@ -79,6 +77,7 @@ export function loadCpu(cpu: Cpu, state: CpuState): void {
   cpu.midRep = state.fields.midRep === 1;
   cpu.faulted = false;
   cpu.stopCode = -1;
+  cpu.brokeAtRetired = -1;
   cpu.setCpl(cpu.cpl);
   cpu.segmentsChanged();
   cpu.setBreakpoints(observed);

@@ -79,9 +79,19 @@ export function reloadsPdptes(oldCr0: number, oldCr4: number, cr0: number, cr4: 
   );
 }
 
+/** True when a hypervisor owns the paging unit: it intercepts writes to control registers. */
+function isOwned(cpu: Cpu): boolean {
+  return ((cpu.intercepts >>> EXIT_CR_WRITE) & 1) !== 0;
+}
+
+/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0). */
+function loadPdptes(cpu: Cpu, cr3: number): boolean {
+  return isOwned(cpu) || cpu.paging.loadPdptes(cr3);
+}
+
 /** Lets the paging unit follow the control registers, unless a hypervisor that intercepts their writes owns it. */
 export function applyControls(cpu: Cpu): void {
-  if (((cpu.intercepts >>> EXIT_CR_WRITE) & 1) !== 0) return;
+  if (isOwned(cpu)) return;
   const paging = (cpu.cr0 & CR0_PG) !== 0;
   const mode = !paging ? PAGING_OFF : (cpu.cr4 & CR4_PAE) !== 0 ? PAGING_PAE : PAGING_32;
   cpu.paging.configure(
@@ -125,7 +135,7 @@ function writeCr0(cpu: Cpu, value: number): number {
   if ((value & CR0_PE) === 0) return cpu.stopUnimplemented("clearing CR0.PE (real mode)");
   const old = cpu.cr0;
   const now = storedCr0(value);
-  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !cpu.paging.loadPdptes(cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
   cpu.cr0 = now;
   traceCr(cpu, 0, old, now);
   applyControls(cpu);
@@ -136,7 +146,7 @@ function writeCr0(cpu: Cpu, value: number): number {
 function writeCr3(cpu: Cpu, value: number): number {
   const old = cpu.cr3;
   const pae = (cpu.cr0 & CR0_PG) !== 0 && (cpu.cr4 & CR4_PAE) !== 0;
-  if (pae && !cpu.paging.loadPdptes(value)) return cpu.raise(GP, 0);
+  if (pae && !loadPdptes(cpu, value)) return cpu.raise(GP, 0);
   cpu.cr3 = value;
   traceCr(cpu, 3, old, value);
   applyControls(cpu);
@@ -147,7 +157,7 @@ function writeCr3(cpu: Cpu, value: number): number {
 function writeCr4(cpu: Cpu, value: number): number {
   if (!validCr4(value)) return cpu.raise(GP, 0);
   const old = cpu.cr4;
-  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !cpu.paging.loadPdptes(cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
   cpu.cr4 = value;
   traceCr(cpu, 4, old, value);
   applyControls(cpu);

@@ -24,12 +24,18 @@ test("the window is sandboxed, isolated and without Node", async ({ lab }) => {
     sandbox: true,
     nodeIntegration: false,
     webviewTag: false,
-    devTools: false,
   });
   const spelling = await application(lab).evaluate(({ session }) =>
     session.defaultSession.isSpellCheckerEnabled(),
   );
   expect(spelling).toBe(false);
+  const opened = await application(lab).evaluate(async ({ BrowserWindow }) => {
+    const contents = BrowserWindow.getAllWindows()[0]?.webContents;
+    contents?.openDevTools({ mode: "detach" });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return contents?.isDevToolsOpened();
+  });
+  expect(opened).toBe(false);
   expect(lab.page.url()).toBe("quadrant://app/");
 });
 
@@ -145,9 +151,6 @@ test("requests to the main process that are malformed are refused in words", asy
 
 test("a worker that ends by itself is reported, and a new one goes on", async ({ lab }) => {
   const app = application(lab);
-  const heard = lab.page.evaluate(
-    () => new Promise<string>((resolve) => window.quadrant?.onHostCrash((reason) => resolve(reason))),
-  );
   // The worker thread shows itself to whoever stands in main when a message is next sent to it.
   await app.evaluate(() => {
     const main = process.mainModule;
@@ -160,8 +163,9 @@ test("a worker that ends by itself is reported, and a new one goes on", async ({
     };
   });
   await lab.page.evaluate(() => window.quadrant?.post({ type: "close", view: 1e9 }));
-  expect(await heard).toContain("worker ended");
-  await lab.page.evaluate(() => window.quadrant?.restartHost());
+  await expect(lab.page.getByTestId("host-crash")).toContainText("the worker ended");
+  await lab.page.getByTestId("host-restart").click();
+  await expect(lab.page.getByTestId("host-crash")).toBeHidden();
   const view = await lab.machine.view({ kind: "cpu" });
   expect(view.regs).toHaveLength(8);
 });

@@ -177,8 +177,12 @@ export function make(
   };
   if (mode === "pae") {
     // Slots 0, 1, 3; slot 2 is absent. The second table shares a directory between two slots.
-    [1, 2, -1, 3].forEach((gfn, i) => words.set(0x7000 + i * 8, gfn < 0 ? 0 : (gfn << 12) | P));
-    [2, 2, -1, 4].forEach((gfn, i) => words.set(0x7020 + i * 8, gfn < 0 ? 0 : (gfn << 12) | P));
+    [1, 2, -1, 3].forEach((gfn, i) => {
+      words.set(0x7000 + i * 8, gfn < 0 ? 0 : (gfn << 12) | P);
+    });
+    [2, 2, -1, 4].forEach((gfn, i) => {
+      words.set(0x7020 + i * 8, gfn < 0 ? 0 : (gfn << 12) | P);
+    });
   }
   let at = 0;
   for (const gfn of tables(mode))

@@ -59,11 +59,6 @@ class Auditor {
     for (let page = 0; page < KVM_NUM_MMU_PAGES; page++) if (this.mmu.active[page] === 1) yield page;
   }
 
-  spte(page: number, index: number): { low: number; high: number; ptr: number } {
-    const ptr = this.mmu.hpaOf(page) + index * 8;
-    return { low: this.mmu.spteLow(ptr), high: this.mmu.spteHigh(ptr), ptr };
-  }
-
   // ---- I1, I2 ----
 
   rmap(): void {
@@ -108,7 +103,8 @@ class Auditor {
     for (const page of this.active()) {
       if (roleLevel(mmu.role[page]!) !== 1) continue;
       for (let index = 0; index < 512; index++) {
-        const { low, ptr } = this.spte(page, index);
+        const ptr = mmu.hpaOf(page) + index * 8;
+        const low = mmu.spteLow(ptr);
         if ((low & (PT_P | PT_W)) === (PT_P | PT_W) && !mapped.has(ptr)) {
           this.say("I1", `writable spte ${index} of ${this.name(page)} is in no rmap`, {
             page: mmu.hpaOf(page),
@@ -181,7 +177,8 @@ class Auditor {
       const level = roleLevel(mmu.role[page]!);
       if (level === 1) continue;
       for (let index = 0; index < 512; index++) {
-        const { low, ptr } = this.spte(page, index);
+        const ptr = mmu.hpaOf(page) + index * 8;
+        const low = mmu.spteLow(ptr);
         if ((low & PT_P) === 0) continue;
         const where = { page: mmu.hpaOf(page), index };
         const child = mmu.pageOf(low & ~0xfff);
@@ -318,7 +315,7 @@ class Auditor {
       const role = mmu.role[page]!;
       if (roleLevel(role) !== 2 || roleGlevels(role) > 2) continue;
       for (let index = 0; index < 512; index++) {
-        const { low } = this.spte(page, index);
+        const low = mmu.spteLow(mmu.hpaOf(page) + index * 8);
         const child = mmu.pageOf(low & ~0xfff);
         if ((low & PT_P) === 0 || child < 0 || child >= KVM_NUM_MMU_PAGES) continue;
         if (roleQuadrant(mmu.role[child]!) !== (index & 1)) {
@@ -365,8 +362,10 @@ class Auditor {
         ? []
         : parentsOf(mmu, page).map((ptr) => this.entry(mmu.pageOf(ptr & ~0xfff), (ptr & 0xfff) >> 3));
       for (let index = 0; index < 512; index++) {
-        const { low, high } = this.spte(page, index);
-        if (low === 0 && high === 0) continue;
+        const ptr = mmu.hpaOf(page) + index * 8;
+        const low = mmu.spteLow(ptr);
+        if (low === 0) continue;
+        const high = mmu.spteHigh(ptr);
         const where = { page: mmu.hpaOf(page), index };
         const what = (): string => `spte ${index} of ${this.name(page)}`;
         if ((low & PT_SHADOW_IO_MARK) !== 0 && (low & PT_P) !== 0)

@@ -4,7 +4,13 @@
  * page crossing. docs/kvm-shadow-mmu.md 2.7, 5.8, 7.
  */
 import { EV_PF_GUEST } from "../../trace/events.ts";
-import { ACCESS_FETCH, ACCESS_USER, ACCESS_WRITE, type EmulatorPort } from "../../x86/door.ts";
+import {
+  ACCESS_FETCH,
+  ACCESS_PRESENT,
+  ACCESS_USER,
+  ACCESS_WRITE,
+  type EmulatorPort,
+} from "../../x86/door.ts";
 import { C } from "../counters.ts";
 import type { Mmu } from "../mmu.ts";
 import {
@@ -174,7 +180,11 @@ export class Emulator implements EmulatorPort {
     const mmu = this.mmu;
     const asked = access & (ACCESS_WRITE | ACCESS_USER | ACCESS_FETCH);
     if (mmu.guarded[H_EMULATOR_PERMISSIONS]) {
-      if (walkGuest(mmu, w, la, asked, WALK_SET_DIRTY)) return true;
+      if (walkGuest(mmu, w, la, asked, WALK_SET_DIRTY)) {
+        if (w.madeDirty) mmu.guard(H_EMULATOR_PERMISSIONS, la, asked);
+        return true;
+      }
+      if ((w.error & ACCESS_PRESENT) !== 0) mmu.guard(H_EMULATOR_PERMISSIONS, la, w.error);
     } else if (walkGuest(mmu, w, la, 0, 0)) {
       // gva_to_gpa: presence only (2.7).
       return true;

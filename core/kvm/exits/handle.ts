@@ -130,7 +130,7 @@ export class ExitHandler {
         return this.carryOut(STEP_NO_INTERCEPT);
       case EXIT_EXTERNAL_INTERRUPT:
         mmu.count[C.irq_exits]!++;
-        cpu.inject(cpu.interruptLine, VECTORING_EXTERNAL, -1);
+        cpu.inject(exit.value, VECTORING_EXTERNAL, -1); // acknowledged on exit
         return KVM_CONTINUE;
       case EXIT_OUTSIDE:
         this.heavy = true;

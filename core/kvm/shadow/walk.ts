@@ -81,6 +81,7 @@ function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): b
   const checkUser = (access & ACCESS_USER) !== 0;
   const checkFetch = wide && nxe && (access & ACCESS_FETCH) !== 0;
   w.ok = true;
+  w.madeDirty = false;
   w.inherited = PT_W | PT_U;
   w.inheritedNx = false;
   w.error = 0;
@@ -157,6 +158,7 @@ function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): b
       if (!peek) {
         const dirty = (flags & WALK_SET_DIRTY) !== 0 && (access & ACCESS_WRITE) !== 0;
         setBits(mmu, table, w.offset, low, dirty ? PT_A | PT_D : PT_A, level);
+        w.madeDirty = dirty && (low & PT_D) === 0;
         w.low = low | PT_A | (dirty ? PT_D : 0);
       }
       if (large) {

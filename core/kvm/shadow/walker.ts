@@ -18,6 +18,8 @@ export class Walker {
   inherited = 0;
   /** NX ORed over the entries above the leaf. */
   inheritedNx = false;
+  /** The walk set D of the leaf. */
+  madeDirty = false;
   /** Page-fault error code when not ok. */
   error = 0;
 }
