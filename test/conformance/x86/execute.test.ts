@@ -4,16 +4,13 @@
  * Flags that the manual leaves undefined are not compared: see UNDEFINED. Skipped where gcc -m32 does not work.
  */
 import { describe, expect, it } from "vitest";
-import { HostMemory } from "../../../core/memory/host-memory.ts";
-import { Trace } from "../../../core/trace/trace.ts";
-import { Cpu } from "../../../core/x86/cpu.ts";
-import { getEflags, setEflags } from "../../../core/x86/flags.ts";
 import { decode } from "../../../core/x86/isa/decode.ts";
 import { disassemble } from "../../../core/x86/isa/disasm.ts";
-import { type Insn, REPEAT, STOP } from "../../../core/x86/isa/insn.ts";
+import type { Insn } from "../../../core/x86/isa/insn.ts";
 import { random } from "../../random.ts";
 import { makeCase, ROWS } from "./cases.ts";
-import { BYTES, type Case, CODE, DATA, LANDING, LOW, type Outcome, openHost, STACK, WINDOW } from "./host.ts";
+import { BYTES, type Case, CODE, type Outcome, openHost } from "./host.ts";
+import { Ours } from "./ours.ts";
 
 const CASES = Number(process.env.QUADRANT_EXECUTE_CASES ?? 10_000);
 
@@ -74,52 +71,6 @@ function undefinedFlags(insn: Insn, before: Int32Array): number {
       return OF | AF | CF;
     default:
       return 0;
-  }
-}
-
-/** A processor whose physical memory has the four pages of the host program, CPL 3, paging off. */
-class Ours {
-  readonly memory = new HostMemory(8);
-  readonly cpu: Cpu;
-
-  constructor() {
-    const pages = [CODE, DATA, LOW, STACK].map((address) => address >>> 12);
-    const bus = {
-      frameOf: (pfn: number): number => {
-        const page = pages.indexOf(pfn);
-        return page < 0 ? -1 : page + 1;
-      },
-    };
-    this.cpu = new Cpu(this.memory, bus, new Trace(64));
-    this.cpu.setCpl(3);
-  }
-
-  private window(address: number): Uint8Array {
-    const frame = [CODE, DATA, LOW, STACK].indexOf(address) + 1;
-    return this.memory.bytes.subarray(frame * 4096 + WINDOW, frame * 4096 + WINDOW + BYTES);
-  }
-
-  run(c: Case, insn: Insn): Outcome {
-    const cpu = this.cpu;
-    this.window(c.dataPage).set(c.data);
-    this.window(STACK).set(c.stack);
-    for (let n = 0; n < 8; n++) cpu.regs[n] = c.regs[n];
-    setEflags(cpu, c.eflags);
-    cpu.faulted = false;
-    let answer = REPEAT;
-    while (answer === REPEAT) {
-      cpu.eip = CODE + insn.length;
-      answer = insn.exec(cpu, insn);
-    }
-    const signal = answer !== STOP ? 0 : cpu.excVector === 0 ? 8 : 11;
-    return {
-      regs: cpu.regs.slice(0, 8),
-      eflags: getEflags(cpu),
-      landed: answer !== STOP && cpu.eip === LANDING,
-      signal,
-      data: this.window(c.dataPage).slice(),
-      stack: this.window(STACK).slice(),
-    };
   }
 }
 

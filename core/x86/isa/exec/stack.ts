@@ -176,6 +176,9 @@ export function pusha(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
+/** What POPA has read so far: registers change when all of it is there. */
+const popped = new Int32Array(8);
+
 /** All slots are read before a register changes; the saved ESP is skipped. */
 export function popa(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
@@ -183,19 +186,16 @@ export function popa(cpu: Cpu, insn: Insn): number {
   const size = insn.opsize;
   const mask = cpu.stackMask;
   for (let k = 0; k < 8; k++) {
-    if (!cpu.check(SS, (esp + k * size) & mask, size, false)) return STOP;
+    const at = (esp + k * size) & mask;
+    popped[7 - k] = size === 4 ? cpu.read32(SS, at) : cpu.read16(SS, at);
+    if (cpu.faulted) return STOP;
   }
-  const saved = [r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]];
-  for (let k = 7; k >= 0; k--) {
-    const v = size === 4 ? cpu.pop32() : cpu.pop16();
-    if (cpu.faulted) {
-      for (let n = 0; n < 8; n++) r[n] = saved[n];
-      return STOP;
-    }
+  for (let k = 0; k < 8; k++) {
     if (k === ESP) continue;
-    if (size === 4) r[k] = v;
-    else set16(r, k, v);
+    if (size === 4) r[k] = popped[k];
+    else set16(r, k, popped[k]);
   }
+  setSp(cpu, esp + 8 * size);
   return NEXT;
 }
 
