@@ -27,6 +27,7 @@ import {
   ATT_LINE,
   ATT_PENDING,
   ATT_SHADOW,
+  JUMP_ENTRIES,
 } from "./attention.ts";
 import { type Block, BlockCache } from "./blocks.ts";
 import { NO_IO } from "./bus.ts";
@@ -64,12 +65,6 @@ import {
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls } from "./system.ts";
-
-/** Flags that make every instruction a matter of its own. */
-export const FLAGS_STEPWISE = FLAG_TF | FLAG_RF;
-
-/** Entries of the cache from EIP to block. */
-export const JUMP_ENTRIES = 4096;
 
 /** Bit of `flat`: SS is flat, writable and 32-bit. */
 const FLAT_STACK = 1 << 16;

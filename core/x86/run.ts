@@ -3,10 +3,18 @@
  * between two instructions (SDM vol. 3, 6.9: priority among simultaneous events).
  */
 
-import { ATT_BREAK, ATT_DEBUG, ATT_HALTED, ATT_LINE, ATT_PENDING, ATT_SHADOW } from "./attention.ts";
+import {
+  ATT_BREAK,
+  ATT_DEBUG,
+  ATT_HALTED,
+  ATT_LINE,
+  ATT_PENDING,
+  ATT_SHADOW,
+  FLAGS_STEPWISE,
+} from "./attention.ts";
 import { RESTART } from "./blocks.ts";
 import { chain, nameStop, RETIRED_STOP, STEP_NEXT } from "./chain.ts";
-import { type Cpu, FLAGS_STEPWISE } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import { deliverEvent, takeException } from "./delivery.ts";
 import {
   EXIT_EXTERNAL_INTERRUPT,
