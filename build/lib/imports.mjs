@@ -148,6 +148,7 @@ export function judge({ file, target, typeOnly }) {
     if (toPart === "electron") return preloadProblem(file, to, typeOnly);
     if (toPart === "core") return null;
     if (to === "renderer/bridge.ts" && typeOnly) return null;
+    if (to === "package.json" && file.startsWith("electron/cli/")) return null; // the version, for --version
     return `electron does not import ${to} (renderer/bridge.ts as a type is all)`;
   }
   if (toPart === "renderer") return null;
