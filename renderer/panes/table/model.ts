@@ -19,7 +19,7 @@ import {
   CELL_WRITABLE,
 } from "../../components/cell-painter.ts";
 import { addressOf, type EntryValue, guestFormat, hasBit, hex } from "../memory/entry-bits.ts";
-import { entrySizeOf, entrySpan, guestOf, quadrantsOf, shadowOf, spteOffset } from "./quadrant.ts";
+import { entrySizeOf, entrySpan, guestOf, quadrantsOf, shadowOf } from "./quadrant.ts";
 
 export const ENTRY_NAMES = ["", "PTE", "PDE", "PDPTE"] as const;
 export const TABLE_NAMES = ["", "Page table", "Page directory", "Page-directory-pointer table"] as const;
@@ -150,10 +150,6 @@ export function bandRange(view: TableView, band: Band): { from: number; to: numb
   const from = view.gvaBase + band.first * span;
   return { from, to: from + band.count * span - 1 };
 }
-
-/** Guest-virtual address of an spte of a band's page, or null. */
-export const spteAddress = (view: TableView, band: Band, index: number): number | null =>
-  view.gvaBase === null ? null : view.gvaBase + spteOffset(index, view.level, band.quadrant);
 
 /** What the last write did with one shadow page, in words. */
 export interface Verdict {
