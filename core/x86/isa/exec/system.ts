@@ -148,5 +148,28 @@ export function invlpg(cpu: Cpu, insn: Insn): number {
 export function wbinvd(cpu: Cpu): number {
   return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
 }
-// Re-exported, not destructured: the processor and the table import each other, and a bundle may run this first.
-export { cli, clts, cpuid, hlt, rdmsr, rdtsc, sti, wrmsr } from "../../system.ts";
+// Bound when called: the processor and the table import each other, and either may be loaded first.
+export function cli(cpu: Cpu): number {
+  return system.cli(cpu);
+}
+export function clts(cpu: Cpu): number {
+  return system.clts(cpu);
+}
+export function cpuid(cpu: Cpu): number {
+  return system.cpuid(cpu);
+}
+export function hlt(cpu: Cpu): number {
+  return system.hlt(cpu);
+}
+export function rdmsr(cpu: Cpu): number {
+  return system.rdmsr(cpu);
+}
+export function rdtsc(cpu: Cpu): number {
+  return system.rdtsc(cpu);
+}
+export function sti(cpu: Cpu): number {
+  return system.sti(cpu);
+}
+export function wrmsr(cpu: Cpu): number {
+  return system.wrmsr(cpu);
+}
