@@ -201,10 +201,7 @@ export class Machine {
       this.watch.behindBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
-        return this.halt(
-          "hlt",
-          this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
-        );
+        return this.standStill();
       }
       if (disposition === RUN_SHUTDOWN) {
         this.dead = true;
@@ -218,7 +215,16 @@ export class Machine {
       if (code === RUN_BUDGET && cpu.time < goal && !stepwise)
         throw new Error("the processor came back early");
     }
-    return true;
+    // The budget's last unit may have been a HLT: that is how it stopped, under every policy.
+    return cpu.halted && !this.canWake() ? this.standStill() : true;
+  }
+
+  /** Halted, and nothing that is there could wake it. */
+  private standStill(): false {
+    return this.halt(
+      "hlt",
+      this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
+    );
   }
 
   /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */

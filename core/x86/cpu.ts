@@ -161,7 +161,9 @@ export class Cpu implements Processor, TraceClock {
   retired = 0;
   /** Time that passed while halted. `time` is retired units plus these jumps. */
   jumps = 0;
-  tscOffset = 0;
+  /** TSC minus time, modulo 2^64: low and high half. */
+  tscLow = 0;
+  tscHigh = 0;
 
   // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
   running: Block | null = null;
@@ -234,7 +236,8 @@ export class Cpu implements Processor, TraceClock {
     this.line = -1;
     this.deliveries = 0;
     this.deliveriesAt = -1;
-    this.retired = this.jumps = this.tscOffset = 0;
+    this.retired = this.jumps = 0;
+    this.tscLow = this.tscHigh = 0;
     this.faulted = false;
     this.stopCode = -1;
     this.brokeAtRetired = -1;
