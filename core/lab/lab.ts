@@ -37,8 +37,6 @@ const PAUSE_WITHIN = 50_000_000;
 export class Lab {
   readonly context: LabContext;
   source: Source;
-  /** True while the machine wants slices. */
-  running = false;
   /** Time at which `step` is done, or null. */
   goal: number | null = null;
   /** EIP of a `runTo`, or null. */
@@ -61,6 +59,15 @@ export class Lab {
 
   get machine(): Machine {
     return this.context.machine;
+  }
+
+  /** True while the machine wants slices. */
+  get running(): boolean {
+    return this.context.running;
+  }
+
+  set running(running: boolean) {
+    this.context.running = running;
   }
 
   // ---- what a host calls ----

@@ -149,4 +149,5 @@ export function wbinvd(cpu: Cpu): number {
   return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
 }
 // Re-exported, not destructured: the processor and the table import each other, and a bundle may run this first.
-export { cli, clts, cpuid, hlt, rdmsr, rdtsc, sti, wrmsr } from "../../system.ts";
+export { cpuid } from "../../cpuid.ts";
+export { cli, clts, hlt, rdmsr, rdtsc, sti, wrmsr } from "../../system.ts";
