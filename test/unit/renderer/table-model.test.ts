@@ -78,6 +78,7 @@ function pageTable(): TableView {
         { hpa: 0x15000, role: 0x112, verdict: 0, quadrant: 1, index: 72, npte: 1 },
       ],
     },
+    upcoming: null,
     frames: [],
     tables: [],
   };
