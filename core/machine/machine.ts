@@ -473,6 +473,10 @@ export class Machine {
         this.setup = { ...this.setup, tlb: input.tlb };
         this.kvm?.setTlb(input.tlb);
         return DONE;
+      case "unimplemented":
+        this.setup = { ...this.setup, unimplemented: input.unimplemented };
+        this.cpu.unimplementedIsUd = input.unimplemented === "ud";
+        return DONE;
     }
   }
 
