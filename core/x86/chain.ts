@@ -5,8 +5,10 @@
  * JIT inlines them, where a call through `insn.exec` costs more than most instructions do. Nothing is decided here;
  * number n stands for HANDLERS[n - 1], a handler of the instruction table, and 0 for "call insn.exec".
  */
+
+import { ATT_LIMIT, FLAGS_STEPWISE, JUMP_ENTRIES } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
-import { ATT_LIMIT, type Cpu, FLAGS_STEPWISE, JUMP_ENTRIES } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
 import { REST } from "./flags.ts";

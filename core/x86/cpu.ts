@@ -27,6 +27,7 @@ import {
   ATT_LINE,
   ATT_PENDING,
   ATT_SHADOW,
+  JUMP_ENTRIES,
 } from "./attention.ts";
 import { type Block, BlockCache } from "./blocks.ts";
 import { NO_IO } from "./bus.ts";
@@ -64,12 +65,6 @@ import {
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls } from "./system.ts";
-
-/** Flags that make every instruction a matter of its own. */
-export const FLAGS_STEPWISE = FLAG_TF | FLAG_RF;
-
-/** Entries of the cache from EIP to block. */
-export const JUMP_ENTRIES = 4096;
 
 /** Bit of `flat`: SS is flat, writable and 32-bit. */
 const FLAT_STACK = 1 << 16;
@@ -166,7 +161,9 @@ export class Cpu implements Processor, TraceClock {
   retired = 0;
   /** Time that passed while halted. `time` is retired units plus these jumps. */
   jumps = 0;
-  tscOffset = 0;
+  /** TSC minus time, modulo 2^64: low and high half. */
+  tscLow = 0;
+  tscHigh = 0;
 
   // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
   running: Block | null = null;
@@ -239,7 +236,8 @@ export class Cpu implements Processor, TraceClock {
     this.line = -1;
     this.deliveries = 0;
     this.deliveriesAt = -1;
-    this.retired = this.jumps = this.tscOffset = 0;
+    this.retired = this.jumps = 0;
+    this.tscLow = this.tscHigh = 0;
     this.faulted = false;
     this.stopCode = -1;
     this.brokeAtRetired = -1;

@@ -3,10 +3,18 @@
  * between two instructions (SDM vol. 3, 6.9: priority among simultaneous events).
  */
 
-import { ATT_BREAK, ATT_DEBUG, ATT_HALTED, ATT_LINE, ATT_PENDING, ATT_SHADOW } from "./attention.ts";
+import {
+  ATT_BREAK,
+  ATT_DEBUG,
+  ATT_HALTED,
+  ATT_LINE,
+  ATT_PENDING,
+  ATT_SHADOW,
+  FLAGS_STEPWISE,
+} from "./attention.ts";
 import { RESTART } from "./blocks.ts";
 import { chain, nameStop, RETIRED_STOP, STEP_NEXT } from "./chain.ts";
-import { type Cpu, FLAGS_STEPWISE } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import { deliverEvent, takeException } from "./delivery.ts";
 import {
   EXIT_EXTERNAL_INTERRUPT,
@@ -132,6 +140,8 @@ function afterStop(cpu: Cpu): number {
   return takeException(cpu);
 }
 
+const SOFTWARE_INTERRUPTS: ReadonlySet<string> = new Set(["int", "int3", "int1", "into"]);
+
 /** Runs one instruction or REP iteration with all its between-instructions business. */
 function one(cpu: Cpu): number {
   const start = cpu.eip;
@@ -140,6 +150,7 @@ function one(cpu: Cpu): number {
   // RF lasts for one instruction (SDM vol. 3, 17.3.1.1); IRET may set it anew. So does the interrupt shadow.
   cpu.regs[REST] = rest & ~FLAG_RF;
   cpu.attention &= ~ATT_SHADOW;
+  let trap = (rest & FLAG_TF) !== 0;
   for (;;) {
     const block = cpu.emulating ? fetchEmulated(cpu) : fetchBlock(cpu);
     let answer = STOP;
@@ -154,6 +165,8 @@ function one(cpu: Cpu): number {
         answer = insn.exec(cpu, insn);
         cpu.running = null;
         if (answer === RESTART) continue;
+        // A software interrupt clears TF instead of being trapped (SDM vol. 3, 17.3.1.4).
+        if (trap && (cpu.regs[REST]! & FLAG_TF) === 0 && SOFTWARE_INTERRUPTS.has(insn.row.name)) trap = false;
       }
     }
     if (answer === STOP) {
@@ -169,7 +182,7 @@ function one(cpu: Cpu): number {
     if (answer === REPEAT) cpu.eip = start;
     cpu.retired++;
     // MOV SS holds back the trap of its own single step (SDM vol. 3, 6.8.3).
-    if ((rest & FLAG_TF) !== 0 && (cpu.attention & ATT_SHADOW) === 0) cpu.attention |= ATT_DEBUG;
+    if (trap && (cpu.attention & ATT_SHADOW) === 0) cpu.attention |= ATT_DEBUG;
     return RUN_RETIRED;
   }
 }

@@ -23,7 +23,7 @@ test("the window shows new values and answers every key while the guest runs", a
     });
     if (answer?.ok !== true) throw new Error(answer?.error ?? "there is no probe");
   }, STORES);
-  await page.getByTestId("memory-pane").getByRole("radio", { name: "guest-physical" }).click();
+  await page.getByTestId("memory-space").getByRole("radio").nth(1).click();
   await page.getByTestId("memory-go").fill("00200000");
   await page.getByTestId("memory-go").press("Enter");
   await page.getByTestId("action-run").click();

@@ -109,7 +109,7 @@ test("an entry typed into memory is one store of the machine, and the audit stay
   const free = table.entries.indexOf(0);
   const address = table.gfn * 4096 + free * 4;
   await showPane(page, "Memory");
-  await page.getByTestId("memory-pane").getByRole("radio", { name: "guest-physical" }).click();
+  await page.getByTestId("memory-space").getByRole("radio").nth(1).click();
   await page.getByTestId("memory-go").fill(hex(address));
   await page.getByTestId("memory-go").press("Enter");
   await expect(page.getByTestId("memory-cursor")).toContainText(hex(address));

@@ -215,7 +215,7 @@ describe("questions", () => {
 describe("saved machines", () => {
   test("a saved machine opens in another lab and goes on to the same end", () => {
     edit({ address: RIGHT, size: 1, low: 0x52 });
-    const bytes = command({ name: "saveMachine" }) as Uint8Array;
+    const bytes = command({ name: "saveMachine" }) as Uint8Array<ArrayBuffer>;
     finish();
     const serial = [...lab.machine.serial.output()];
     const time = lab.machine.time;
@@ -228,7 +228,7 @@ describe("saved machines", () => {
   });
 
   test("a damaged one is refused in a sentence and the present machine stays", () => {
-    const bytes = command({ name: "saveMachine" }) as Uint8Array;
+    const bytes = command({ name: "saveMachine" }) as Uint8Array<ArrayBuffer>;
     const machine = lab.machine;
     for (const at of [0, 9, 13, 17, 500, bytes.length - 1]) {
       const damaged = bytes.slice();
