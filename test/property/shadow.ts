@@ -37,7 +37,7 @@ const PAGE_TABLES = [5, 6, 8, 9];
 /** Frames that entries name: page tables, directories (self-maps), data, high memory, none. */
 const FRAMES = [5, 6, 8, 9, 1, 2, 3, 4, 16, 17, 18, 19, 20, HIGH_GFN, HIGH_GFN + 1, 0x4_0000, 0];
 /** Entry numbers that are used: both halves of a page table, all quadrants of a directory. */
-const INDEX: Readonly<Record<Mode, readonly number[]>> = {
+export const INDEX: Readonly<Record<Mode, readonly number[]>> = {
   nonpae: [0, 1, 256, 512, 513, 1023],
   pae: [0, 1, 2, 511],
 };
@@ -64,7 +64,7 @@ export const pages = (mode: Mode): number[] => {
 const mostly = <T>(usual: T, other: T): fc.Arbitrary<T> =>
   fc.oneof({ arbitrary: fc.constant(usual), weight: 8 }, { arbitrary: fc.constant(other), weight: 1 });
 
-const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
+export const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
   fc.record({
     // A directory's entries name page tables, a page table's anything.
     frame: fc.oneof(
@@ -87,7 +87,7 @@ const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
   });
 
 /** Number of tables: directories first, then page tables. */
-const tables = (mode: Mode): readonly number[] => [...DIRECTORIES[mode], ...PAGE_TABLES];
+export const tablesOf = (mode: Mode): readonly number[] => [...DIRECTORIES[mode], ...PAGE_TABLES];
 
 export const operation = (mode: Mode, controls: boolean): fc.Arbitrary<Op> => {
   const page = fc.nat(pages(mode).length - 1);
@@ -139,7 +139,7 @@ export interface Case {
 export const scenario = (mode: Mode, controls: boolean, most: number): fc.Arbitrary<Case> =>
   fc.record({
     entries: fc.tuple(
-      ...tables(mode).flatMap((_, table) =>
+      ...tablesOf(mode).flatMap((_, table) =>
         INDEX[mode].map(() => entry(mode, table < DIRECTORIES[mode].length)),
       ),
     ),
@@ -159,7 +159,7 @@ export function encode(mode: Mode, e: Entry): [low: number, high: number] {
 }
 
 /** CR3 values: directories, and for PAE two PDPTs in gfn 7. */
-const root = (mode: Mode, n: number): number =>
+export const rootOf = (mode: Mode, n: number): number =>
   mode === "pae" ? 0x7000 + (n & 1) * 0x20 : [0x1000, 0x2000, 0x5000, 0x1000][n]!;
 
 export function make(
@@ -185,7 +185,7 @@ export function make(
     });
   }
   let at = 0;
-  for (const gfn of tables(mode))
+  for (const gfn of tablesOf(mode))
     for (const index of INDEX[mode]) put(gfn, index, ...encode(mode, c.entries[at++]!));
   for (let gfn = 16; gfn < 24; gfn++) words.set(gfn * 4096, 0x01010101 * gfn);
   return new TwoMachines({
@@ -193,7 +193,7 @@ export function make(
     words,
     hazards,
     cr0: 0x8001_0011 | 0,
-    cr3: root(mode, 0),
+    cr3: rootOf(mode, 0),
     cr4: mode === "pae" ? 0x20 : 0x10,
     efer: mode === "pae" ? 0x800 : 0,
   });
@@ -205,7 +205,7 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
   switch (op.op) {
     case "edit": {
       const [low, high] = encode(mode, op.entry);
-      const gpa = tables(mode)[op.table]! * 4096 + op.index * (mode === "pae" ? 8 : 4);
+      const gpa = tablesOf(mode)[op.table]! * 4096 + op.index * (mode === "pae" ? 8 : 4);
       m.edit(gpa, mode === "pae" && op.wide ? 8 : 4, low, high);
       break;
     }
@@ -227,7 +227,7 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
       break;
     }
     case "cr3": {
-      same(op.op, m.cr3(root(mode, op.root)));
+      same(op.op, m.cr3(rootOf(mode, op.root)));
       break;
     }
     case "invlpg":
