@@ -18,6 +18,8 @@ import { transferables } from "./transfer.ts";
 export interface HostedLab {
   /** True while the machine wants slices. */
   readonly running: boolean;
+  /** The machine's time, in retired units and jumps. */
+  readonly time: number;
   /** Runs at most `budget` units; returns how many retired. Never throws. */
   slice(budget: number): number;
   /** Carries a command out. @throws with a sentence for the person who asked */
@@ -41,7 +43,7 @@ export interface HostPort {
 
 export interface HostTools {
   readonly port: HostPort;
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds since the epoch, of a clock that never goes back and has fractions of a millisecond. */
   now(): number;
   /** Calls `run` after the messages that wait now were handed over (setImmediate, a message to oneself). */
   soon(run: () => void): void;
@@ -52,6 +54,8 @@ export interface HostTools {
 export const SLICE_MS = 4;
 export const PUSH_MS = 1000 / 60;
 const MIPS_WINDOW_MS = 250;
+/** Slices that a push tells of at most; a push that was not sent in time loses its oldest. */
+const SLICES_TOLD = 64;
 const BUDGET_FIRST = 20_000;
 const BUDGET_LEAST = 1;
 const BUDGET_MOST = 50_000_000;
@@ -68,6 +72,8 @@ export class Host {
   private mips = 0;
   private windowStart = 0;
   private windowUnits = 0;
+  /** Where and when each slice since the last push ended: machine's time, host's clock, and so on. */
+  private slices: number[] = [];
 
   constructor(
     private readonly lab: HostedLab,
@@ -146,6 +152,8 @@ export class Host {
     const before = this.tools.now();
     const units = this.lab.slice(this.budget);
     const now = this.tools.now();
+    this.slices.push(this.lab.time, now);
+    if (this.slices.length > 2 * SLICES_TOLD) this.slices.splice(0, 2);
     this.adapt(now - before, units);
     this.measure(now, units);
     this.planPush();
@@ -186,11 +194,13 @@ export class Host {
   private push(): void {
     const status = this.lab.collectStatus(this.statusWanted, this.lab.running ? this.mips : 0);
     const views = this.lab.collectViews((view, error) => this.post({ type: "viewError", view, error }));
+    const { slices } = this;
+    this.slices = [];
     if (status === null && views.length === 0) return;
     this.statusWanted = false;
     this.lastPush = this.tools.now();
     this.unacknowledged = this.seq;
-    this.post({ type: "push", seq: this.seq++, status, views });
+    this.post({ type: "push", seq: this.seq++, status, views, slices });
   }
 
   private post(message: HostMessage): void {

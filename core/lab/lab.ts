@@ -65,6 +65,10 @@ export class Lab {
 
   // ---- what a host calls ----
 
+  get time(): number {
+    return this.machine.time;
+  }
+
   /** Carries a command out. @throws LabError or MachineError with a sentence; nothing was changed then */
   command(command: Command): unknown {
     this.context.newTick();
@@ -243,7 +247,8 @@ export class Lab {
   private status(mips: number): Status {
     const { context, machine, source } = this;
     const { cpu } = machine;
-    const first = machine.findings.list[0];
+    const violations = context.auditReport()?.violations ?? [];
+    const first = violations[0];
     const still = machine.over || machine.stop.reason === "hlt" ? "stopped" : "paused";
     return {
       running: this.running,
@@ -261,7 +266,7 @@ export class Lab {
       mips: Math.round(mips * 10) / 10,
       audit: {
         mode: machine.setup.audit,
-        violations: machine.findings.total,
+        violations: violations.length,
         first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
       },
       traceOn: this.trace.on,

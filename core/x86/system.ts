@@ -5,7 +5,8 @@
  */
 import { EV_CR_WRITE, EV_WRMSR, FLUSH_CR } from "../trace/events.ts";
 import { systemRead } from "./access.ts";
-import { ATT_HALTED, ATT_SHADOW, type Cpu } from "./cpu.ts";
+import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
+import type { Cpu } from "./cpu.ts";
 import {
   EXIT_CLTS,
   EXIT_CR_READ,

@@ -14,7 +14,8 @@ thread.on("message", (data: unknown) => port.onmessage?.(data));
 
 new Host(new Lab(), {
   port,
-  now: () => performance.now(),
+  // Comparable with the window's own clock: both count from the epoch.
+  now: () => performance.timeOrigin + performance.now(),
   // The check phase follows the poll phase, which delivers the messages that wait.
   soon: (run) => void setImmediate(run),
   after: (ms, run) => void setTimeout(run, ms),

@@ -22,7 +22,8 @@ turn.port1.onmessage = () => waiting.shift()?.();
 
 new Host(new Lab(), {
   port,
-  now: () => performance.now(),
+  // Comparable with the window's own clock: both count from the epoch.
+  now: () => performance.timeOrigin + performance.now(),
   soon: (run) => {
     waiting.push(run);
     turn.port2.postMessage(null);

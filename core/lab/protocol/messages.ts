@@ -79,6 +79,11 @@ export type HostMessage =
       readonly seq: number;
       readonly status: Status | null;
       readonly views: readonly { readonly view: number; readonly data: ViewData }[];
+      /**
+       * The slices that this push brings the news of, two numbers each: the machine's time at the slice's end and
+       * when that was (milliseconds since the epoch). Measuring how late a window shows a store needs them.
+       */
+      readonly slices: readonly number[];
     }
   /** A view request that cannot be answered now, in words. */
   | { readonly type: "viewError"; readonly view: number; readonly error: string }

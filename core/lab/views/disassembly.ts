@@ -51,25 +51,27 @@ export function disassembleFrom(
 function linesBefore(lab: LabContext, current: number, most: number): DisassemblyLine[] {
   if (most === 0) return [];
   const from = Math.max(0, current - BEFORE);
+  const bytes = peekBytes(lab, from, current - from);
+  if (bytes.length < current - from) return [];
   const starts: number[] = [];
   for (let at = current - 1; at >= from; at--) if (lab.symbols.at(at) !== null) starts.push(at);
   for (let at = from; at < current; at++) starts.push(at);
   for (const start of starts) {
-    const lines: DisassemblyLine[] = [];
-    let at = start;
-    while (at < current) {
-      const { line, length, valid } = lineAt(lab, at, current);
-      if (!valid) break;
-      lines.push(line);
-      at += length;
+    let count = 0;
+    let at = start - from;
+    while (at < bytes.length) {
+      const insn = decode(bytes, at, bytes.length - at, lab.machine.cpu.csBig);
+      if (insn === null || insn.row.opcode < 0) break;
+      at += insn.length;
+      count++;
     }
-    if (at === current && lines.length > 0) return lines.slice(-most);
+    if (at === bytes.length) return disassembleFrom(lab, start, count, current).slice(-most);
   }
   return [];
 }
 
 function lineAt(lab: LabContext, address: number, current: number) {
-  const bytes = peekBytes(lab, address);
+  const bytes = peekBytes(lab, address, MAX_LENGTH);
   const insn = bytes.length === 0 ? null : decode(bytes, 0, bytes.length, lab.machine.cpu.csBig);
   const eip = (address - lab.machine.cpu.csBase) >>> 0;
   const known = {
@@ -85,7 +87,7 @@ function lineAt(lab: LabContext, address: number, current: number) {
       text: bytes.length === 0 ? "(nothing is mapped here)" : "(continues where nothing is mapped)",
       target: null,
     };
-    return { line, length: 1, valid: false };
+    return { line, length: 1 };
   }
   const length = Math.max(1, Math.min(insn.length, bytes.length));
   const line: DisassemblyLine = {
@@ -94,14 +96,14 @@ function lineAt(lab: LabContext, address: number, current: number) {
     text: disassemble(insn, eip | 0),
     target: targetOf(insn, address),
   };
-  return { line, length, valid: insn.row.opcode >= 0 };
+  return { line, length };
 }
 
-/** Up to 15 bytes at a linear address; fewer where the next page is not there. */
-function peekBytes(lab: LabContext, address: number): Uint8Array {
-  const bytes = new Uint8Array(MAX_LENGTH);
+/** Up to `length` bytes at a linear address; fewer where the next page is not there. */
+function peekBytes(lab: LabContext, address: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let frame = -1;
-  for (let i = 0; i < MAX_LENGTH; i++) {
+  for (let i = 0; i < length; i++) {
     const at = (address + i) % 2 ** 32;
     if (i === 0 || at % 4096 === 0) {
       const gpa = lab.translate(at);

@@ -11,6 +11,7 @@ import type {
 
 class FakeLab implements HostedLab {
   running = false;
+  time = 0;
   readonly slices: number[] = [];
   readonly commands: Command[] = [];
   readonly open = new Map<number, ViewRequest>();
@@ -22,6 +23,7 @@ class FakeLab implements HostedLab {
   slice(budget: number): number {
     this.slices.push(budget);
     this.clock.ms += budget / this.speed;
+    this.time += budget;
     this.dirty = true;
     return budget;
   }
@@ -159,6 +161,28 @@ describe("pushes", () => {
     send({ type: "ack", seq: 0 });
     pass(1000);
     expect(pushes().length).toBe(1);
+  });
+
+  test("a push tells of the slices since the one before, and of no more than 64", () => {
+    send({ type: "hello" });
+    send({ type: "ack", seq: 0 });
+    send({ type: "command", id: 1, command: { name: "run" } });
+    const told: number[] = [];
+    const ends: number[] = [];
+    for (let turns = 0; turns < 200; turns++) {
+      const before = pushes().length;
+      turn();
+      ends.push(lab.time, clock.ms);
+      if (pushes().length > before) {
+        const push = pushes().at(-1)!;
+        expect(push.slices.length).toBeLessThanOrEqual(128);
+        told.push(...push.slices);
+        expect(ends.slice(ends.length - push.slices.length)).toEqual(push.slices);
+        // Acknowledged for a while at once, then not for a hundred slices.
+        if (turns < 60 || turns > 160) send({ type: "ack", seq: push.seq });
+      }
+    }
+    expect(told.length).toBeGreaterThan(64);
   });
 
   test("hello begins anew: views closed, status again, whatever was acknowledged", () => {

@@ -148,7 +148,8 @@ export function invlpg(cpu: Cpu, insn: Insn): number {
 export function wbinvd(cpu: Cpu): number {
   return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
 }
-// Bound when called: the processor and the table import each other, and either may be loaded first.
+// Functions of their own: the processor and the table import each other, so that at the time the table takes its
+// handlers the processor's system.ts may not have run yet (a re-export would still be undefined in some loaders).
 export function cli(cpu: Cpu): number {
   return system.cli(cpu);
 }
