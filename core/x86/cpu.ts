@@ -13,6 +13,7 @@ import {
   linearOf,
   linearRead,
   linearWrite,
+  misaligned,
   pageFault,
   readSlow,
   rmwReadSlow,
@@ -444,7 +445,7 @@ export class Cpu implements Processor, TraceClock {
   /** 8-byte read for CMPXCHG8B: the low half, the upper one in `high`; checked as a write. */
   rmwRead64(seg: number, ea: number): number {
     const la = linearOf(this, seg, ea, 8, true);
-    if (this.faulted) return 0;
+    if (this.faulted || misaligned(this, la, 8)) return 0;
     this.rmwLa = la;
     const user = userBit(this);
     if (this.emulating) {
@@ -488,6 +489,8 @@ export class Cpu implements Processor, TraceClock {
   check(seg: number, ea: number, size: number, write: boolean): boolean {
     const la = linearOf(this, seg, ea, size, write);
     if (this.faulted) return false;
+    // What is longer is several accesses: each is checked when it is made, before anything has changed.
+    if (size <= 4 && misaligned(this, la, size)) return false;
     return linearCheck(this, la, size, write ? userBit(this) | ACCESS_WRITE : userBit(this));
   }
 
