@@ -65,7 +65,7 @@ import {
   TR,
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
-import { applyControls } from "./system.ts";
+import { applyControls, PAT_RESET } from "./system.ts";
 
 /** Bit of `flat`: SS is flat, writable and 32-bit. */
 const FLAT_STACK = 1 << 16;
@@ -165,6 +165,9 @@ export class Cpu implements Processor, TraceClock {
   /** TSC minus time, modulo 2^64: low and high half. */
   tscLow = 0;
   tscHigh = 0;
+  /** IA32_PAT: kept, not used. */
+  patLow = PAT_RESET;
+  patHigh = PAT_RESET;
 
   // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
   running: Block | null = null;
@@ -239,6 +242,7 @@ export class Cpu implements Processor, TraceClock {
     this.deliveriesAt = -1;
     this.retired = this.jumps = 0;
     this.tscLow = this.tscHigh = 0;
+    this.patLow = this.patHigh = PAT_RESET;
     this.faulted = false;
     this.stopCode = -1;
     this.brokeAtRetired = -1;

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HostMemory } from "../../../core/memory/host-memory.ts";
+import { cpuidLeaf, FEATURE_PAT } from "../../../core/x86/cpuid.ts";
 import { RUN_HALTED } from "../../../core/x86/door.ts";
 import {
   DTLB_ENTRIES,
@@ -53,6 +54,22 @@ describe("time-stamp counter", () => {
         ],
       },
     );
+  });
+});
+
+describe("IA32_PAT", () => {
+  it("is offered, reads back, and refuses what is no memory type", () => {
+    const m = boot([
+      0x0f, 0x32, 0x89, 0xc6, 0xb8, 6, 5, 4, 1, 0xba, 0, 7, 6, 0, 0x0f, 0x30, 0x0f, 0x32, 0xf4,
+    ]);
+    m.cpu.regs[1] = 0x277;
+    expect(m.cpu.run(100)).toBe(RUN_HALTED);
+    expect([m.cpu.regs[6], m.cpu.regs[0], m.cpu.regs[2]]).toEqual([0x0007_0406, 0x0104_0506, 0x0006_0700]);
+    expect(cpuidLeaf(1)[3] & FEATURE_PAT).toBe(FEATURE_PAT);
+    const bad = boot([0x0f, 0x30, 0xf4]);
+    bad.cpu.regs[1] = 0x277;
+    bad.cpu.regs[0] = 2;
+    expect(bad.cpu.run(100)).not.toBe(RUN_HALTED); // #GP without an IDT
   });
 });
 
