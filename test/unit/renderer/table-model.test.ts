@@ -119,7 +119,7 @@ describe("table model", () => {
       entries: new Uint32Array(1024).fill(0xe3, 768, 769),
       shadows: [shadow({ hpa: 0x19000, level: 2, quadrant: 3, role: 0x322 })],
       lastWrite: null,
-    upcoming: null,
+      upcoming: null,
     };
     const bands = bandsOf(view);
     expect(bands.map((b) => b.shadow === null)).toEqual([true, true, true, false]);
