@@ -22,6 +22,7 @@ import {
 import { checkSetup, guestSource, openSource, type Source } from "./source.ts";
 import { Symbols } from "./symbols.ts";
 import { openView, type View } from "./views/index.ts";
+import { latin1 } from "./views/small.ts";
 
 export interface LabOptions {
   /** Built-in guest to start with. */
@@ -31,14 +32,14 @@ export interface LabOptions {
   readonly traceCapacity?: number;
 }
 
+/** Bytes of serial output in which the last line is looked for. */
+const LINE_MOST = 160;
 /** Units within which a guest has to reach the place where it pauses at its start. */
 const PAUSE_WITHIN = 50_000_000;
 
 export class Lab {
   readonly context: LabContext;
   source: Source;
-  /** True while the machine wants slices. */
-  running = false;
   /** Time at which `step` is done, or null. */
   goal: number | null = null;
   /** EIP of a `runTo`, or null. */
@@ -50,6 +51,7 @@ export class Lab {
   /** How many times the views were collected. */
   private looks = 0;
   private lastStatus = "";
+  private line: { serial: object | null; total: number; text: string } = { serial: null, total: 0, text: "" };
   private lastState = "";
 
   constructor(options: LabOptions = {}) {
@@ -64,6 +66,15 @@ export class Lab {
 
   get machine(): Machine {
     return this.context.machine;
+  }
+
+  /** True while the machine wants slices. */
+  get running(): boolean {
+    return this.context.running;
+  }
+
+  set running(running: boolean) {
+    this.context.running = running;
   }
 
   // ---- what a host calls ----
@@ -276,6 +287,17 @@ export class Lab {
     return this.machine.waiting && this.machine.stop.reason === "hlt";
   }
 
+  /** The last line that the guest wrote and that is not empty; kept while nothing is written. */
+  private lastLine(): string {
+    const { serial } = this.machine;
+    if (this.line.serial !== serial || this.line.total !== serial.total) {
+      const lines = latin1(serial.tail(LINE_MOST)).split(/[\r\n]+/);
+      const text = lines.findLast((line) => line.trim() !== "") ?? "";
+      this.line = { serial, total: serial.total, text: text.trim() };
+    }
+    return this.line.text;
+  }
+
   private status(mips: number): Status {
     const { context, machine, source } = this;
     const { cpu } = machine;
@@ -302,6 +324,7 @@ export class Lab {
         first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
       },
       traceOn: this.trace.on,
+      console: { total: machine.serial.total, lastLine: this.lastLine() },
       counters: {
         exits: context.counter("exits"),
         pf_fixed: context.counter("pf_fixed"),
