@@ -2,6 +2,7 @@
  * The disassembly view: instructions from the one instruction table, at an address or around EIP, read by peeking.
  * Addresses are linear.
  */
+import { MAX_LENGTH } from "../../x86/isa/decode.ts";
 import { disassemble } from "../../x86/isa/disasm.ts";
 import { type Insn, NO_REG } from "../../x86/isa/insn.ts";
 import { operandCodes } from "../../x86/isa/operands.ts";
