@@ -31,6 +31,8 @@ export class LabContext {
   symbols = new Symbols([]);
   /** Addresses (EIP) of the breakpoints a person set. */
   readonly breakpoints = new Set<number>();
+  /** True while the machine runs: nothing is foretold then. */
+  running = false;
   /** The report of the last audit of the whole machine, or null. */
   lastAudit: AuditReport | null = null;
   private tables = new GuestTables();

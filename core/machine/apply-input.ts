@@ -76,6 +76,10 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
       machine.setup = { ...machine.setup, tlb: input.tlb };
       kvm?.setTlb(input.tlb);
       return DONE;
+    case "unimplemented":
+      machine.setup = { ...machine.setup, unimplemented: input.unimplemented };
+      machine.cpu.unimplementedIsUd = input.unimplemented === "ud";
+      return DONE;
   }
 }
 

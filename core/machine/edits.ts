@@ -6,10 +6,11 @@
 import { FRAME_CODE, PAGE_SIZE } from "../memory/host-memory.ts";
 import { EDIT_AS, EV_EDIT, EV_SPTE_SET, SPTE_RAW_EDIT } from "../trace/events.ts";
 import { linearCheck, linearWrite } from "../x86/access.ts";
-import { ACCESS_FETCH, ACCESS_PRESENT, ACCESS_RSVD, ACCESS_USER, ACCESS_WRITE } from "../x86/door.ts";
+import { ACCESS_USER, ACCESS_WRITE } from "../x86/door.ts";
 import type { Edit, EditAs, EditSpace } from "./inputs.ts";
 import { type Machine, MachineError } from "./machine.ts";
 import { answerMadeUpStore } from "./made-up-store.ts";
+import { errorWords, walkGuest } from "./peek/guest-walk.ts";
 
 export type EditOutcome =
   | { readonly ok: true; readonly exits: number; readonly written: number }
@@ -113,7 +114,7 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
     const exited = cpu.stopCode >= 0;
     cpu.faulted = false;
     cpu.stopCode = -1;
-    if (!exited) return refused(cpu.excAddress, cpu.excError);
+    if (!exited) return refused(machine, cpu.excAddress, cpu.excError);
     machine.exits++;
     const outcome = answerMadeUpStore(machine.hypervisor(), cpu, {
       la,
@@ -122,38 +123,29 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
       high: edit.high,
       user,
     });
-    if (outcome.kind === "guest-fault") return refused(outcome.gva, outcome.error);
+    if (outcome.kind === "guest-fault") return refused(machine, outcome.gva, outcome.error);
     if (outcome.kind === "done") return { ok: true, exits: tries + 1, written: edit.size };
   }
   throw new MachineError(`the store is not done after ${TRIES} exits: the hypervisor makes no progress`);
 }
 
-/** What the guest's tables say against an access, as the edit's answer. */
-function refused(gva: number, error: number): EditOutcome {
-  return { ok: false, fault: { gva: gva >>> 0, error, text: explainError(error) } };
-}
-
-/** A page-fault error code in words (SDM vol. 3, 4.7). */
-export function explainError(error: number): string {
-  const who = (error & ACCESS_USER) !== 0 ? "user" : "supervisor";
-  const what = (error & ACCESS_FETCH) !== 0 ? "fetch" : (error & ACCESS_WRITE) !== 0 ? "write" : "read";
-  const why =
-    (error & ACCESS_RSVD) !== 0
-      ? "a reserved bit is set"
-      : (error & ACCESS_PRESENT) !== 0
-        ? "the entries forbid it"
-        : "an entry is not present";
-  return `${who} ${what}: ${why} (error code 0x${error.toString(16)})`;
+/** What the guest's tables say against an access, as the edit's answer: in the words that a walk uses. */
+function refused(machine: Machine, gva: number, error: number): EditOutcome {
+  const access = { write: (error & ACCESS_WRITE) !== 0, user: (error & ACCESS_USER) !== 0, fetch: false };
+  const walk = walkGuest(machine, machine.guestPaging(), gva >>> 0, access);
+  // The tables may have changed between the fault and now only by its own A bits: the walk says the same.
+  const text = walk.error === error && !walk.ok ? walk.text : `refused (error ${errorWords(error)})`;
+  return { ok: false, fault: { gva: gva >>> 0, error, text } };
 }
 
 /** As the emulator, at a linear address: translated as gva_to_gpa does, page by page. */
 function emulateAtLinear(machine: Machine, edit: Edit): EditOutcome {
   const first = machine.translate(edit.address);
-  if (first < 0) return refused(edit.address, 0);
+  if (first < 0) return refused(machine, edit.address, 0);
   const within = PAGE_SIZE - (edit.address % PAGE_SIZE);
   if (edit.size <= within) return emulatePhysical(machine, first, edit);
   const last = machine.translate((edit.address + within) % 2 ** 32);
-  if (last < 0) return refused((edit.address + within) >>> 0, 0);
+  if (last < 0) return refused(machine, (edit.address + within) >>> 0, 0);
   const bytes = cellBytes(edit);
   for (let i = 0; i < edit.size; i++) {
     const gpa = i < within ? first + i : last + i - within;

@@ -3,7 +3,7 @@
  * machine's time, kept in a log. A snapshot plus the log behind it replays to the same bytes.
  */
 import type { Plain } from "./codec.ts";
-import type { HazardSetting, TlbKind } from "./setup.ts";
+import type { HazardSetting, MachineSetup, TlbKind } from "./setup.ts";
 
 export type EditSpace = "gva" | "gpa" | "hpa";
 export type EditAs = "guest0" | "guest3" | "emulator" | "device" | "raw";
@@ -31,7 +31,8 @@ export type Input =
   | { readonly kind: "fault"; readonly gva: number; readonly error: number }
   | { readonly kind: "policy"; readonly policy: string }
   | { readonly kind: "hazard"; readonly hazard: string; readonly setting: HazardSetting }
-  | { readonly kind: "tlb"; readonly tlb: TlbKind };
+  | { readonly kind: "tlb"; readonly tlb: TlbKind }
+  | { readonly kind: "unimplemented"; readonly unimplemented: MachineSetup["unimplemented"] };
 
 /**
  * The boundary at which an input was applied: after `time` units, `deliveries` events delivered and `exits` handled.

@@ -517,6 +517,10 @@ export class Cpu implements Processor, TraceClock {
         return;
       }
     }
+    this.push32Slow(value);
+  }
+
+  private push32Slow(value: number): void {
     const sp = this.moveSp(-4);
     this.write32(SS, sp & this.stackMask, value);
     if (!this.faulted) this.regs[4] = sp;
@@ -538,6 +542,10 @@ export class Cpu implements Processor, TraceClock {
         return this.i32[((sp + fast[w + 1]!) | 0) >> 2]!;
       }
     }
+    return this.pop32Slow();
+  }
+
+  private pop32Slow(): number {
     const value = this.read32(SS, this.regs[4]! & this.stackMask);
     if (!this.faulted) this.regs[4] = this.moveSp(4);
     return value;
@@ -567,10 +575,16 @@ export class Cpu implements Processor, TraceClock {
     this.emulating = emulating;
   }
 
-  /** A near transfer's target: #GP(0) beyond the limit of CS. */
+  /** A near transfer's target (int32): #GP(0) beyond the limit of CS. */
   jumpNear(target: number): number {
-    if (!this.csFlat && target >>> 0 > this.segLimit[CS]!) return this.raise(GP, 0);
-    this.eip = target | 0;
+    if (!this.csFlat) return this.jumpWithin(target);
+    this.eip = target;
+    return BRANCH;
+  }
+
+  private jumpWithin(target: number): number {
+    if (target >>> 0 > this.segLimit[CS]!) return this.raise(GP, 0);
+    this.eip = target;
     return BRANCH;
   }
 

@@ -363,6 +363,7 @@ export function bootProgram(
     entry: program.entry >>> 0,
     regs: { eax: 0, ecx: 0, edx: 0, ebx: 0, esp: STACK0, ebp: 0, esi: 0, edi: 0 },
     symbols: [],
+    notes: [],
     gdt: { base: GDT, limit: 0x2f },
   };
   const trace = new Trace(1 << 4);

@@ -30,6 +30,10 @@ export function setTlb(lab: Lab, command: Of<"setTlb">): void {
   input(lab, { kind: "tlb", tlb: command.tlb });
 }
 
+export function setUnimplemented(lab: Lab, command: Of<"setUnimplemented">): void {
+  input(lab, { kind: "unimplemented", unimplemented: command.unimplemented });
+}
+
 export function setAudit(lab: Lab, command: Of<"setAudit">): void {
   const { setup } = lab.machine;
   lab.machine.setAudit(command.audit, command.findings ?? setup.findings);

@@ -14,6 +14,7 @@ import {
   setPolicy,
   setTlb,
   setTrace,
+  setUnimplemented,
 } from "./change.ts";
 import { loadGuest, openImage, openMachine, reset, saveMachine } from "./load.ts";
 import { breakpoint, pause, run, runTo, runToEvent, step } from "./run.ts";
@@ -35,6 +36,7 @@ const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
   setPolicy,
   setHazard,
   setTlb,
+  setUnimplemented,
   setAudit,
   setTrace,
   audit,

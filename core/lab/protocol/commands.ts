@@ -10,6 +10,7 @@ import {
   ImageKind,
   MachineConfig,
   TlbKind,
+  Unimplemented,
   u32,
   whole,
 } from "./config.ts";
@@ -64,6 +65,8 @@ export const Command = v.variant(
     v.strictObject({ name: v.literal("setPolicy"), policy: v.string() }),
     v.strictObject({ name: v.literal("setHazard"), hazard: v.string(), setting: HazardSetting }),
     v.strictObject({ name: v.literal("setTlb"), tlb: TlbKind }),
+    /** What an instruction that the manual defines and we do not have does from now on: stop the machine, or #UD. */
+    v.strictObject({ name: v.literal("setUnimplemented"), unimplemented: Unimplemented }),
     v.strictObject({ name: v.literal("setAudit"), audit: AuditMode, findings: v.optional(FindingMode) }),
     v.strictObject({ name: v.literal("setTrace"), on: v.boolean() }),
     /** Audit the whole machine now; answers an AuditReport. */

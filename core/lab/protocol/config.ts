@@ -37,6 +37,10 @@ export type AuditMode = v.InferOutput<typeof AuditMode>;
 export const FindingMode = v.picklist(["mark", "stop"], "findings are marked (mark) or stopped at (stop)");
 export type FindingMode = v.InferOutput<typeof FindingMode>;
 
+/** An instruction the manual defines and we do not have: stop the machine, or deliver #UD to the guest. */
+export const Unimplemented = v.picklist(["stop", "ud"], "unimplemented must be stop or ud");
+export type Unimplemented = v.InferOutput<typeof Unimplemented>;
+
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
   memory: v.pipe(
@@ -55,8 +59,7 @@ export const MachineConfig = v.strictObject({
   hazards: v.record(v.string(), HazardSetting),
   audit: AuditMode,
   findings: FindingMode,
-  /** An instruction the manual defines and we do not have: stop the machine, or deliver #UD to the guest. */
-  unimplemented: v.picklist(["stop", "ud"], "unimplemented must be stop or ud"),
+  unimplemented: Unimplemented,
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 

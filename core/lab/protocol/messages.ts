@@ -62,6 +62,8 @@ export interface Status {
   readonly mips: number;
   readonly audit: { readonly mode: string; readonly violations: number; readonly first: string };
   readonly traceOn: boolean;
+  /** What the guest wrote to its serial port: how many bytes, and its last line that is not empty. */
+  readonly console: { readonly total: number; readonly lastLine: string };
   readonly counters: {
     readonly exits: number;
     readonly pf_fixed: number;

@@ -27,7 +27,10 @@ export const ViewRequest = v.variant(
     }),
     v.strictObject({ kind: v.literal("shadowPages") }),
     v.strictObject({ kind: v.literal("shadowPage"), hpa: u32("hpa") }),
-    /** One guest table beside all its shadow pages. `gfn` null: follow the last pte_write (else the page directory). */
+    /**
+     * One guest table beside all its shadow pages. `gfn` null: follow the table about to be written (while the machine
+     * stands still), else the last pte_write, else the page directory.
+     */
     v.strictObject({
       kind: v.literal("table"),
       gfn: v.nullable(whole(0, 0xff_ffff, "gfn")),
@@ -207,6 +210,24 @@ export interface LastWrite {
   }[];
 }
 
+/**
+ * The store that the instruction at EIP is about to make into the table, while the machine stands still: what the
+ * present policy would do with each shadow page. Foretold by looking alone.
+ */
+export interface UpcomingWrite {
+  /** Linear address of the instruction, and the instruction itself. */
+  readonly eip: number;
+  readonly text: string;
+  readonly offset: number;
+  readonly bytes: number;
+  /** The value about to be stored, or null when it is not known before the instruction runs. */
+  readonly value: { readonly low: number; readonly high: number } | null;
+  readonly flooded: boolean;
+  readonly count: number;
+  /** As in LastWrite, by quadrant; empty when the table has no shadow page. */
+  readonly pages: LastWrite["pages"];
+}
+
 export interface TableView {
   readonly kind: "table";
   readonly gfn: number;
@@ -226,6 +247,8 @@ export interface TableView {
     readonly bad: readonly number[];
   }[];
   readonly lastWrite: LastWrite | null;
+  /** Null while the machine runs, and when the next instruction does not store into this table. */
+  readonly upcoming: UpcomingWrite | null;
   /** Host frames that the shadow leaves map, with their rmap length: [hfn, gfn, rmap count]. At most 64, nearest the last write. */
   readonly frames: readonly {
     readonly hfn: number;

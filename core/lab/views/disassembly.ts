@@ -2,10 +2,10 @@
  * The disassembly view: instructions from the one instruction table, at an address or around EIP, read by peeking.
  * Addresses are linear.
  */
-import { decode, MAX_LENGTH } from "../../x86/isa/decode.ts";
 import { disassemble } from "../../x86/isa/disasm.ts";
 import { type Insn, NO_REG } from "../../x86/isa/insn.ts";
 import { operandCodes } from "../../x86/isa/operands.ts";
+import { decodeHere, peekLinear } from "../code.ts";
 import type { LabContext } from "../context.ts";
 import type { DisassemblyLine, DisassemblyView, ViewRequest } from "../protocol/index.ts";
 import { comparing, type View } from "./view.ts";
@@ -16,7 +16,7 @@ type Request = Extract<ViewRequest, { kind: "disassembly" }>;
 const BEFORE = 64;
 
 export function openDisassembly(lab: LabContext, request: Request): View {
-  return comparing((): DisassemblyView => {
+  const view = comparing((): DisassemblyView => {
     const current = lab.machine.cpu.linearIp >>> 0;
     if (request.address !== null) {
       return { kind: "disassembly", lines: disassembleFrom(lab, request.address, request.count, current) };
@@ -25,6 +25,7 @@ export function openDisassembly(lab: LabContext, request: Request): View {
     const after = disassembleFrom(lab, current, request.count - before.length, current);
     return { kind: "disassembly", lines: [...before, ...after] };
   });
+  return { ...view, calm: request.address === null };
 }
 
 /** `count` lines from an address on. */
@@ -51,7 +52,7 @@ export function disassembleFrom(
 function linesBefore(lab: LabContext, current: number, most: number): DisassemblyLine[] {
   if (most === 0) return [];
   const from = Math.max(0, current - BEFORE);
-  const bytes = peekBytes(lab, from, current - from);
+  const bytes = peekLinear(lab, from, current - from);
   if (bytes.length < current - from) return [];
   const starts: number[] = [];
   for (let at = current - 1; at >= from; at--) if (lab.symbols.at(at) !== null) starts.push(at);
@@ -60,7 +61,7 @@ function linesBefore(lab: LabContext, current: number, most: number): Disassembl
     let count = 0;
     let at = start - from;
     while (at < bytes.length) {
-      const insn = decode(bytes, at, bytes.length - at, lab.machine.cpu.csBig);
+      const insn = decodeHere(lab, bytes.subarray(at));
       if (insn === null || insn.row.opcode < 0) break;
       at += insn.length;
       count++;
@@ -71,8 +72,8 @@ function linesBefore(lab: LabContext, current: number, most: number): Disassembl
 }
 
 function lineAt(lab: LabContext, address: number, current: number) {
-  const bytes = peekBytes(lab, address, MAX_LENGTH);
-  const insn = bytes.length === 0 ? null : decode(bytes, 0, bytes.length, lab.machine.cpu.csBig);
+  const bytes = peekLinear(lab, address);
+  const insn = decodeHere(lab, bytes);
   const eip = (address - lab.machine.cpu.csBase) >>> 0;
   const known = {
     address,
@@ -97,23 +98,6 @@ function lineAt(lab: LabContext, address: number, current: number) {
     target: targetOf(insn, address),
   };
   return { line, length };
-}
-
-/** Up to `length` bytes at a linear address; fewer where the next page is not there. */
-function peekBytes(lab: LabContext, address: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let frame = -1;
-  for (let i = 0; i < length; i++) {
-    const at = (address + i) % 2 ** 32;
-    if (i === 0 || at % 4096 === 0) {
-      const gpa = lab.translate(at);
-      const hfn = gpa < 0 ? -1 : lab.slots.hfnOf(Math.floor(gpa / 4096));
-      if (hfn < 0) return bytes.slice(0, i);
-      frame = hfn * 4096;
-    }
-    bytes[i] = lab.memory.bytes[frame + (at % 4096)]!;
-  }
-  return bytes;
 }
 
 /** The linear address that a relative branch, or an operand without registers, names. */

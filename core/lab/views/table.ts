@@ -1,12 +1,13 @@
 /**
- * The picture the product is named after: one guest table beside all its shadow pages, and what the last write to it
- * touched and skipped.
+ * The picture the product is named after: one guest table beside all its shadow pages, what the last write to it
+ * touched and skipped, and what the next instruction is about to do to it.
  */
 
 import type { GuestTable } from "../../machine/peek/guest-tables.ts";
 import { EV_EXIT, EV_PTE_WRITE, EV_PTE_WRITE_PAGE } from "../../trace/events.ts";
 import type { LabContext } from "../context.ts";
 import type { LastWrite, ShadowPageInfo, TableView, ViewRequest } from "../protocol/index.ts";
+import { nextStore } from "../upcoming.ts";
 import { SPTES, SpteWatch } from "./shadow-pages.ts";
 import type { View } from "./view.ts";
 
@@ -43,7 +44,9 @@ class Table implements View {
     const { lab } = this;
     const tables = lab.guestTables();
     const write = this.writes.look();
-    const gfn = this.request.gfn ?? write?.gfn ?? lab.paging().cr3 >>> 12;
+    const next = lab.running ? null : nextStore(lab);
+    const gfn = this.request.gfn ?? next?.gfn ?? write?.gfn ?? lab.paging().cr3 >>> 12;
+    const upcoming = next?.gfn === gfn ? next.write : null;
     const { level, entrySize, gvaBase } = this.describe(gfn, tables);
     const infos = lab
       .shadowPages()
@@ -72,6 +75,7 @@ class Table implements View {
       write?.seq ?? -1,
       bad,
       tables.length,
+      upcoming,
     ]);
     if (!newEntries && !newSptes && header === this.header) return null;
     this.header = header;
@@ -89,6 +93,7 @@ class Table implements View {
       gvaBase,
       shadows,
       lastWrite: write?.gfn === gfn ? write.write : null,
+      upcoming,
       frames: level === 1 ? this.frames(infos, write?.gfn === gfn ? write.write : null) : [],
       tables: tables.map((t) => ({ gfn: t.gfn, level: t.level, label: labelOf(t) })),
     };

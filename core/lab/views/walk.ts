@@ -31,7 +31,8 @@ export function makeWalk(lab: LabContext, gva: number, access: Access): WalkView
     low: s.low,
     high: s.high,
     decides: i === guest.decider ? guest.decides : null,
-    note: i === guest.decider ? guest.text : noteOf(s.level, s.low, s.entrySize),
+    note:
+      i === guest.decider ? `${guest.why}: the guest's own page fault` : noteOf(s.level, s.low, s.entrySize),
   }));
   const shadow = lab.virtualised ? walkShadow(lab.memory, lab.rootHpa(), gva, access) : null;
   for (const [i, s] of (shadow?.steps ?? []).entries()) {

@@ -69,6 +69,8 @@ export interface GuestTranslation {
   /** The bit of the last step that decides, or null. */
   readonly decides: "P" | "W" | "U" | "NX" | "reserved" | null;
   readonly text: string;
+  /** What the deciding entry says, in a few words ("U is 0"); empty when the access is allowed. */
+  readonly why: string;
   readonly steps: readonly GuestStep[];
   /** Bytes of the page: 4096, 2 MiB or 4 MiB; 0 when none was found or paging is off. */
   readonly pageSize: number;
@@ -117,6 +119,7 @@ export function walkGuest(
       error: 0,
       decides: null,
       text: "paging is off: the linear address is the physical address",
+      why: "",
       steps: [],
       pageSize: 0,
       decider: -1,
@@ -219,14 +222,31 @@ function errorOf(access: Access, paging: GuestPaging): number {
 const who = (access: Access): string =>
   `${access.user ? "user" : "supervisor"} ${access.write ? "write" : access.fetch ? "fetch" : "read"}`;
 
+/** A page fault's error code in words (SDM vol. 3, 4.7): "0x7: present, write, user". */
+export function errorWords(error: number): string {
+  const words = [
+    (error & ACCESS_PRESENT) !== 0 ? "present" : "not present",
+    (error & ACCESS_WRITE) !== 0 ? "write" : (error & ACCESS_FETCH) !== 0 ? "fetch" : "read",
+    (error & ACCESS_USER) !== 0 ? "user" : "supervisor",
+  ];
+  if ((error & ACCESS_RSVD) !== 0) words.push("reserved bit");
+  return `0x${error.toString(16)}: ${words.join(", ")}`;
+}
+
+/** The one sentence about a fault of the guest's own: the entry, the bit that decides, and the error code. */
+const faultText = (step: GuestStep, bit: string, access: Access, error: number): string =>
+  `${step.label} at gpa 0x${step.gpa.toString(16)}: ${bit}, so a ${who(access)} is refused (error ${errorWords(error)})`;
+
 function absent(walk: Walk, access: Access, paging: GuestPaging): GuestTranslation {
   const last = walk.steps.at(-1)!;
+  const error = errorOf(access, paging);
   return {
     ok: false,
     gpa: -1,
-    error: errorOf(access, paging),
+    error,
     decides: "P",
-    text: `${last.label} is not present (P=0): the guest's own page fault`,
+    text: faultText(last, "P is 0", access, error),
+    why: "P is 0",
     steps: walk.steps,
     pageSize: 0,
     decider: walk.steps.length - 1,
@@ -235,12 +255,14 @@ function absent(walk: Walk, access: Access, paging: GuestPaging): GuestTranslati
 
 function reserved(walk: Walk, access: Access, paging: GuestPaging, bits: string): GuestTranslation {
   const last = walk.steps.at(-1)!;
+  const error = errorOf(access, paging) | ACCESS_PRESENT | ACCESS_RSVD;
   return {
     ok: false,
     gpa: -1,
-    error: errorOf(access, paging) | ACCESS_PRESENT | ACCESS_RSVD,
+    error,
     decides: "reserved",
-    text: `${last.label} has a reserved bit set (${bits}): the guest's own page fault`,
+    text: faultText(last, `a reserved bit is 1 (${bits})`, access, error),
+    why: `a reserved bit is 1 (${bits})`,
     steps: walk.steps,
     pageSize: 0,
     decider: walk.steps.length - 1,
@@ -250,6 +272,7 @@ function reserved(walk: Walk, access: Access, paging: GuestPaging, bits: string)
 /** The access rights over all levels; PDPTEs have none. The entry that decides is the first that forbids. */
 function rights(walk: Walk, access: Access, paging: GuestPaging): GuestTranslation {
   const entries = walk.steps.map((s, i) => ({ s, i })).filter(({ s }) => s.level < 3);
+  const error = errorOf(access, paging) | ACCESS_PRESENT;
   const lacking = (bit: number) => entries.find(({ s }) => (s.low & bit) === 0);
   const refuse = (
     decides: "W" | "U" | "NX",
@@ -258,24 +281,25 @@ function rights(walk: Walk, access: Access, paging: GuestPaging): GuestTranslati
   ): GuestTranslation => ({
     ok: false,
     gpa: walk.gpa,
-    error: errorOf(access, paging) | ACCESS_PRESENT,
+    error,
     decides,
-    text: `${at.s.label} ${why}: the guest's own page fault`,
+    text: faultText(at.s, why, access, error),
+    why,
     steps: walk.steps,
     pageSize: walk.pageSize,
     decider: at.i,
   });
   if (access.user) {
     const at = lacking(PTE_U);
-    if (at !== undefined) return refuse("U", at, "is for supervisors (U=0)");
+    if (at !== undefined) return refuse("U", at, "U is 0");
   }
   if (access.write && (access.user || paging.wp)) {
     const at = lacking(PTE_W);
-    if (at !== undefined) return refuse("W", at, "is read-only (W=0)");
+    if (at !== undefined) return refuse("W", at, "W is 0");
   }
   if (access.fetch && paging.mode === "PAE" && paging.nxe) {
     const at = entries.find(({ s }) => (s.high & PTE_NX_HIGH) !== 0);
-    if (at !== undefined) return refuse("NX", at, "forbids execution (NX=1)");
+    if (at !== undefined) return refuse("NX", at, "NX is 1");
   }
   return {
     ok: true,
@@ -283,6 +307,7 @@ function rights(walk: Walk, access: Access, paging: GuestPaging): GuestTranslati
     error: 0,
     decides: null,
     text: `the guest's tables allow this ${who(access)}`,
+    why: "",
     steps: walk.steps,
     pageSize: walk.pageSize,
     decider: -1,

@@ -107,9 +107,40 @@ export const otherShadows = (view: TableView): ShadowPageInfo[] =>
     .map((s) => s.info)
     .filter((info) => info.level !== view.level || entrySizeOf(info.glevels) !== view.entrySize);
 
-/** The entry that the last write began in, or -1. */
-export const writtenEntry = (view: TableView): number =>
-  view.lastWrite === null ? -1 : Math.floor(view.lastWrite.offset / view.entrySize);
+/** The write that the picture is about: the one that the next instruction makes, else the last one. */
+export interface ShownWrite {
+  /** True when it is still to come. */
+  readonly next: boolean;
+  /** First and last entry that it stores into. */
+  readonly entry: number;
+  readonly lastEntry: number;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly value: EntryValue | null;
+  readonly flooded: boolean;
+  readonly count: number;
+  readonly pages: LastWrite["pages"];
+}
+
+export function shownWrite(view: TableView): ShownWrite | null {
+  const write = view.upcoming ?? view.lastWrite;
+  if (write === null) return null;
+  const { offset, bytes, flooded, count, pages } = write;
+  return {
+    next: view.upcoming !== null,
+    entry: Math.floor(offset / view.entrySize),
+    lastEntry: Math.floor((offset + bytes - 1) / view.entrySize),
+    offset,
+    bytes,
+    value: "value" in write ? write.value : { low: write.low, high: write.high },
+    flooded,
+    count,
+    pages,
+  };
+}
+
+/** The entry that the shown write begins in, or -1. */
+export const writtenEntry = (view: TableView): number => shownWrite(view)?.entry ?? -1;
 
 /** Everything that belongs to one guest entry. */
 export interface Linked {
@@ -151,7 +182,7 @@ export function bandRange(view: TableView, band: Band): { from: number; to: numb
   return { from, to: from + band.count * span - 1 };
 }
 
-/** What the last write did with one shadow page, in words. */
+/** What a write did (or is about to do) with one shadow page, in words. */
 export interface Verdict {
   readonly hpa: number;
   readonly role: number;
@@ -163,7 +194,7 @@ export interface Verdict {
 
 const list = (from: number, count: number): number[] => Array.from({ length: count }, (_, k) => from + k);
 
-export function verdictsOf(write: LastWrite): Verdict[] {
+export function verdictsOf(write: Pick<LastWrite, "pages">): Verdict[] {
   return write.pages.map((page) => {
     const own = (page.role >>> 8) & 3;
     const base = { hpa: page.hpa, role: page.role, quadrant: own };
@@ -200,7 +231,7 @@ export function writeSentence(view: TableView): string {
 }
 
 /** The flood detector's count in words. */
-export const floodWords = (write: LastWrite): string =>
+export const floodWords = (write: Pick<LastWrite, "flooded" | "count">): string =>
   write.flooded
     ? `write ${write.count} in a row: flooded, all shadow pages of this table are zapped`
     : `write ${write.count} of this table in a row (flooded at 3)`;

@@ -77,6 +77,7 @@ function pageTable(): TableView {
         { hpa: 0x15000, role: 0x112, verdict: 0, quadrant: 1, index: 72, npte: 1 },
       ],
     },
+    upcoming: null,
     frames: [],
     tables: [],
   };
@@ -118,6 +119,7 @@ describe("table model", () => {
       entries: new Uint32Array(1024).fill(0xe3, 768, 769),
       shadows: [shadow({ hpa: 0x19000, level: 2, quadrant: 3, role: 0x322 })],
       lastWrite: null,
+      upcoming: null,
     };
     const bands = bandsOf(view);
     expect(bands.map((b) => b.shadow === null)).toEqual([true, true, true, false]);
