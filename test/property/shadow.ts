@@ -26,7 +26,7 @@ export type Op =
   | { readonly op: "invlpg"; readonly page: number }
   /** PAE: a store into a PDPT, which counts from the next load on. */
   | { readonly op: "pdpte"; readonly slot: number; readonly directory: number; readonly bits: number }
-  | { readonly op: "wp" | "pse" | "nxe" | "cd" };
+  | { readonly op: "wp" | "pse" | "nxe" | "cd" | "pg" | "pae" };
 
 export interface Entry {
   /** Which frame it names (index into FRAMES). */
@@ -156,7 +156,7 @@ export const scenario = (mode: Mode, controls: boolean, most: number): fc.Arbitr
 const harsh = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
   fc.tuple(entry(mode, directory), mostly(false, true)).map(([e, reserved]) => ({ ...e, reserved }));
 
-/** What `operation` does not do: upper halves, reserved bits, stores into PDPTs. */
+/** What `operation` does not do: upper halves, reserved bits, stores into PDPTs, other paging modes. */
 const harshOperation = (mode: Mode): fc.Arbitrary<Op> => {
   const directories = DIRECTORIES[mode].length;
   const edit = fc.boolean().chain((directory) =>
@@ -171,7 +171,13 @@ const harshOperation = (mode: Mode): fc.Arbitrary<Op> => {
       upper: fc.boolean(),
     }),
   );
-  if (mode === "nonpae") return edit;
+  // Paging off and on, PAE on and off: the same tables, read in another way.
+  const switches = fc.constantFrom<"pg" | "pae">("pg", "pae").map((op): Op => ({ op }));
+  const common = [
+    { arbitrary: edit, weight: 6 },
+    { arbitrary: switches, weight: 1 },
+  ];
+  if (mode === "nonpae") return fc.oneof(...common);
   const pdpte = fc.record({
     op: fc.constant("pdpte" as const),
     slot: fc.nat(7),
@@ -179,7 +185,7 @@ const harshOperation = (mode: Mode): fc.Arbitrary<Op> => {
     // Not present, present, with ignored bits 3 and 9, and with reserved ones.
     bits: fc.constantFrom(0, 1, 1, 1, 0x209, 5, 0x21, 0x81),
   });
-  return fc.oneof({ arbitrary: edit, weight: 3 }, { arbitrary: pdpte, weight: 1 });
+  return fc.oneof(...common, { arbitrary: pdpte, weight: 2 });
 };
 
 /** Scenarios with everything in them. */
@@ -305,6 +311,12 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
       break;
     case "pse":
       same(op.op, m.cr4(m.bare.cr4 ^ 0x10));
+      break;
+    case "pg":
+      same(op.op, m.cr0(m.bare.cr0 ^ (1 << 31)));
+      break;
+    case "pae":
+      same(op.op, m.cr4(m.bare.cr4 ^ 0x20));
       break;
     case "nxe":
       m.efer(m.bare.efer ^ 0x800);
