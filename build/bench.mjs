@@ -4,6 +4,7 @@
  * times, the median over the rounds. Needs the BIOS images of Debian's package seabios for v86.
  *
  *   node build/bench.mjs [--rounds N] [--loop NAME]
+ *   node build/bench.mjs --latency [OPTIONS]     how late the window is, in both editions: test/bench/latency.mjs
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
@@ -11,6 +12,11 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { build } from "vite";
 import { inRoot } from "./lib/repository.mjs";
+
+if (process.argv[2] === "--latency") {
+  const { runLatency } = await import("./lib/latency.mjs");
+  process.exit(await runLatency(process.argv.slice(3)));
+}
 
 const { values: options } = parseArgs({
   options: { rounds: { type: "string", default: "5" }, loop: { type: "string" } },

@@ -146,8 +146,9 @@ export function judge({ file, target, typeOnly }) {
   }
   if (part === "electron") {
     if (toPart === "electron") return preloadProblem(file, to, typeOnly);
-    if (toPart === "core") return null;
+    if (toPart === "core" || to === "package.json") return null;
     if (to === "renderer/bridge.ts" && typeOnly) return null;
+    if (to === "package.json" && file.startsWith("electron/cli/")) return null; // the version, for --version
     return `electron does not import ${to} (renderer/bridge.ts as a type is all)`;
   }
   if (toPart === "renderer") return null;

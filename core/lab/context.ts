@@ -180,17 +180,21 @@ export class LabContext {
     return this.machine.kvm?.mmu.count[at] ?? 0;
   }
 
-  /** What is known to be wrong: the continuous audit's findings and those of the last whole audit. */
+  /**
+   * What is known to be wrong, or null before anything was audited: all that the continuous audit ever found, else
+   * what the last whole audit saw.
+   */
   auditReport(): AuditReport | null {
-    const found = this.machine.findings.list;
-    if (this.lastAudit === null) return found.length === 0 ? null : { checked: [], violations: found };
-    return { checked: this.lastAudit.checked, violations: found };
+    const { setup, watch } = this.machine;
+    const checked = this.lastAudit?.checked ?? [];
+    if (setup.audit === "every") return { checked, violations: watch.findings.list };
+    return this.lastAudit;
   }
 
   /** Indices of sptes of a shadow page that a finding names. */
   badSptes(hpa: number): number[] {
     const found = new Set<number>();
-    for (const v of this.machine.findings.list) {
+    for (const v of this.auditReport()?.violations ?? []) {
       if (v.page === hpa && v.index !== undefined) found.add(v.index);
     }
     return [...found].sort((a, b) => a - b);

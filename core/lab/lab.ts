@@ -269,7 +269,8 @@ export class Lab {
   private status(mips: number): Status {
     const { context, machine, source } = this;
     const { cpu } = machine;
-    const first = machine.findings.list[0];
+    const violations = context.auditReport()?.violations ?? [];
+    const first = violations[0];
     const still = machine.over || machine.stop.reason === "hlt" ? "stopped" : "paused";
     return {
       running: this.running,
@@ -287,7 +288,7 @@ export class Lab {
       mips: Math.round(mips * 10) / 10,
       audit: {
         mode: machine.setup.audit,
-        violations: machine.findings.total,
+        violations: violations.length,
         first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
       },
       traceOn: this.trace.on,

@@ -47,6 +47,12 @@ export class FindingLog {
     return fresh;
   }
 
+  /** Violations that were added before, with the moment at which each was first seen. */
+  dated(violations: readonly Violation[]): readonly DatedViolation[] {
+    const first = new Map(this.list.map((known) => [`${known.invariant} ${known.message}`, known]));
+    return violations.flatMap((v) => first.get(`${v.invariant} ${v.message}`) ?? []);
+  }
+
   clear(): void {
     this.list.length = 0;
     this.total = 0;

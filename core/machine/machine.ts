@@ -8,7 +8,6 @@
 import { COM1_PORT, COM1_PORTS, PortBus, SERIAL_VECTOR, SerialPort } from "../devices/index.ts";
 import type { LoadedImage } from "../images/index.ts";
 import {
-  HAZARDS,
   KVM_FINDING,
   KVM_HALTED,
   KVM_SHUTDOWN,
@@ -17,18 +16,9 @@ import {
   type KvmState,
   POLICIES,
 } from "../kvm/index.ts";
-import type { Mmu } from "../kvm/mmu.ts";
-import { roleMetaphysical } from "../kvm/shadow/role.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
-import {
-  EV_EDIT,
-  EV_INPUT,
-  EV_POLICY,
-  EV_SERIAL_OUT,
-  EVENT_KINDS,
-  FLUSH_RESET_CONTEXT,
-} from "../trace/events.ts";
+import { EV_POLICY, EV_SERIAL_OUT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
 import { GuestBus } from "../x86/bus.ts";
 import { Cpu } from "../x86/cpu.ts";
@@ -41,11 +31,11 @@ import {
   RUN_SHUTDOWN,
   RUN_UNIMPLEMENTED,
   STEP_NORMAL,
-  VECTORING_HARDWARE_EXCEPTION,
 } from "../x86/door.ts";
 import { FLAG_IF } from "../x86/flags.ts";
-import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
-import { type DatedViolation, FindingLog } from "./findings.ts";
+import { applyInput, refuseInput } from "./apply-input.ts";
+import { type AuditReport, AuditWatch } from "./audit-watch.ts";
+import { type EditOutcome, writePhysical } from "./edits.ts";
 import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
 import {
   ANY_READ,
@@ -59,27 +49,12 @@ import {
 import { layOutMemory, type MachineSetup, POLICY_NONE, type Stop, type StopReason } from "./setup.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-export interface AuditReport {
-  /** Names of the invariants checked. */
-  readonly checked: readonly string[];
-  readonly violations: readonly DatedViolation[];
-}
-
 /** What an input did: an edit may be refused by the guest's own tables; everything else is done. */
 export type InputOutcome = EditOutcome;
 
-const DONE: InputOutcome = { ok: true, exits: 0, written: 0 };
 const PAUSED: Stop = { reason: "paused", detail: "" };
-const PF = 14;
-/** Events that a violation names before it. */
-const EVENTS_TOLD = 6;
 /** Boundaries without a retired unit in a row are few: a delivery counts as a unit after 64 of them. */
 const REPLAY_STEPS = 10_000;
-/** `kind` of the `input` event. */
-const INPUT_SERIAL = 0;
-const INPUT_INTERRUPT = 1;
-/** `as` of the `edit` event. */
-const EDIT_DEVICE = 3;
 
 /** Policies by their number in the `policy` event: none first. */
 export const POLICY_IDS: readonly string[] = POLICIES.map((policy) => policy.id);
@@ -102,10 +77,8 @@ export class Machine {
   exits = 0;
   /** Inputs applied since the machine was made, oldest first. */
   readonly log: LoggedInput[] = [];
-  /** What the continuous audit found. */
-  readonly findings = new FindingLog();
-  /** Time of the last audit of the whole machine, or -1. */
-  auditedAt = -1;
+  /** The audit, continuous or asked for, and what it found. */
+  readonly watch = new AuditWatch(this);
   /** Event kinds that `run` stops at, or null. */
   stopAtEvents: ReadonlySet<number> | null = null;
   private eventsSeen = 0;
@@ -225,13 +198,10 @@ export class Machine {
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
       const disposition = code === RUN_EXIT ? this.handleExit() : code;
-      this.afterBoundary(code === RUN_EXIT);
+      this.watch.behindBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
-        return this.halt(
-          "hlt",
-          this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
-        );
+        return this.standStill();
       }
       if (disposition === RUN_SHUTDOWN) {
         this.dead = true;
@@ -239,13 +209,22 @@ export class Machine {
       }
       if (disposition === RUN_UNIMPLEMENTED) return this.halt("unimplemented", this.describeUnimplemented());
       if (disposition === RUN_BREAK) return this.halt("breakpoint", hex(cpu.eip));
-      const finding = this.takeFinding();
+      const finding = this.watch.take();
       if (finding !== null) return this.halt("finding", finding);
       if (this.sawEvent()) return this.halt("event", "");
       if (code === RUN_BUDGET && cpu.time < goal && !stepwise)
         throw new Error("the processor came back early");
     }
-    return true;
+    // The budget's last unit may have been a HLT: that is how it stopped, under every policy.
+    return cpu.halted && !this.canWake() ? this.standStill() : true;
+  }
+
+  /** Halted, and nothing that is there could wake it. */
+  private standStill(): false {
+    return this.halt(
+      "hlt",
+      this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
+    );
   }
 
   /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */
@@ -260,17 +239,11 @@ export class Machine {
       case KVM_UNIMPLEMENTED:
         return RUN_UNIMPLEMENTED;
       case KVM_FINDING:
-        this.noteFinding(kvm.finding ?? "the hypervisor reports a finding without a name");
+        this.watch.note(kvm.finding ?? "the hypervisor reports a finding without a name");
         return RUN_RETIRED;
       default:
         return RUN_RETIRED;
     }
-  }
-
-  /** The simulated KVM met an assertion of its own or an endless loop. One can go on. */
-  private noteFinding(message: string): void {
-    this.findings.add([{ invariant: "finding", message }], this.moment());
-    this.foundNow ??= message;
   }
 
   /** The hypervisor. @throws when there is none: an exit on the bare machine is a bug */
@@ -329,71 +302,9 @@ export class Machine {
     return `${cpu.unimplemented} at ${hex(cpu.eip)}, bytes ${bytes.join(" ")}`;
   }
 
-  // ---- audit ----
-
-  /**
-   * Behind each boundary: the continuous audit. An exit or an input may have changed anything; a unit of the guest's
-   * own only what it stored, so it is judged when it stored into a shadow page or a shadowed table.
-   */
-  private afterBoundary(outside: boolean): void {
-    if (this.setup.audit !== "every" || this.kvm === null) return;
-    if (outside || this.storedIntoTable(this.kvm.mmu)) this.auditNow();
-    this.cpu.newEpoch();
-  }
-
-  /** True when a shadow page, or the guest table of one, was stored into in this epoch. Accessed bits count too. */
-  private storedIntoTable(mmu: Mmu): boolean {
-    const { active, gfn, role } = mmu;
-    const { epoch, version } = this.memory;
-    for (let page = 0; page < active.length; page++) {
-      if (active[page] === 0) continue;
-      if (version[mmu.hpaOf(page) >>> 12] === epoch) return true;
-      if (roleMetaphysical(role[page]!)) continue;
-      const hfn = this.slots.hfnOf(gfn[page]!);
-      if (hfn >= 0 && version[hfn] === epoch) return true;
-    }
-    return false;
-  }
-
-  /** Audits the whole machine now. On the bare machine there is nothing to judge. */
+  /** Audits the whole machine now: what is wrong at this boundary. On the bare machine there is nothing to judge. */
   audit(): AuditReport {
-    this.auditedAt = this.time;
-    if (this.kvm === null) return { checked: [], violations: [] };
-    const { checked, violations } = this.kvm.audit();
-    this.findings.add(violations, this.moment());
-    return { checked, violations: this.findings.list };
-  }
-
-  private auditNow(): void {
-    if (this.kvm === null) return;
-    this.auditedAt = this.time;
-    const { violations } = this.kvm.audit();
-    if (violations.length === 0) return;
-    const fresh = this.findings.add(violations, this.moment());
-    if (fresh.length > 0 && this.setup.findings === "stop") {
-      const { invariant, message, eip, time, after } = fresh[0]!;
-      this.foundNow ??= `${invariant}: ${message}; seen first at ${hex(eip)}, time ${time}${after}`;
-    }
-  }
-
-  /** Where and after which events a violation is seen. */
-  private moment(): { time: number; eip: number; after: string } {
-    const { trace } = this;
-    const names: string[] = [];
-    for (let seq = Math.max(trace.oldest, trace.count - EVENTS_TOLD); trace.on && seq < trace.count; seq++) {
-      names.push(EVENT_KINDS[trace.kindAt(seq)]!.name);
-    }
-    const after = names.length === 0 ? "" : `; after ${names.join(", ")}`;
-    return { time: this.time, eip: this.cpu.eip >>> 0, after };
-  }
-
-  private foundNow: string | null = null;
-
-  /** A finding to stop at: of the hypervisor itself, or of the audit when findings stop the machine. */
-  private takeFinding(): string | null {
-    const found = this.foundNow;
-    this.foundNow = null;
-    return found;
+    return this.watch.audit();
   }
 
   // ---- input ----
@@ -403,13 +314,13 @@ export class Machine {
    * @throws MachineError with a sentence when it makes no sense; nothing was changed then
    */
   input(input: Input): InputOutcome {
-    const refusal = this.refuseInput(input);
+    const refusal = refuseInput(this, input);
     if (refusal !== null) throw new MachineError(refusal);
     this.log.push({ at: this.stamp, input });
     this.cpu.newEpoch();
     try {
-      const outcome = this.applyInput(input);
-      this.afterBoundary(true);
+      const outcome = applyInput(this, input);
+      this.watch.behindBoundary(true);
       return outcome;
     } catch (error) {
       if (!(error instanceof MachineError)) this.bug(error);
@@ -417,75 +328,10 @@ export class Machine {
     }
   }
 
-  private refuseInput(input: Input): string | null {
-    if (this.dead) return `the machine is over (${this.stop.reason}): reset it first`;
-    switch (input.kind) {
-      case "edit":
-        return checkEdit(this, input);
-      case "policy":
-        return POLICY_IDS.includes(input.policy)
-          ? null
-          : `there is no policy ${input.policy}; there are ${POLICY_IDS.join(", ")}`;
-      case "hazard":
-        return HAZARDS.some((h) => h.id === input.hazard) ? null : `there is no hazard ${input.hazard}`;
-      case "fault":
-        return this.cpu.pendingVector >= 0 ? "another event is being delivered: step once first" : null;
-      case "interrupt":
-        return input.vector >= 0 && input.vector <= 255 ? null : "an interrupt vector is 0 to 255";
-      default:
-        return null;
-    }
-  }
-
-  private applyInput(input: Input): InputOutcome {
-    // Whatever comes from outside makes the processor leave the guest first.
-    if (this.kvm !== null) {
-      this.exits++;
-      this.kvm.outsideExit();
-    }
-    switch (input.kind) {
-      case "serial":
-        for (const byte of input.bytes) if (this.trace.on) this.trace.emit(EV_INPUT, INPUT_SERIAL, byte);
-        this.serial.receive(input.bytes);
-        return DONE;
-      case "interrupt":
-        if (this.trace.on) this.trace.emit(EV_INPUT, INPUT_INTERRUPT, input.vector);
-        this.raised.push(input.vector);
-        this.updateLine();
-        return DONE;
-      case "edit":
-        return applyEdit(this, input);
-      case "dma":
-        this.dma(input.gpa, input.bytes);
-        return { ok: true, exits: 0, written: input.bytes.length };
-      case "fault":
-        this.cpu.cr2 = input.gva | 0;
-        this.cpu.inject(PF, VECTORING_HARDWARE_EXCEPTION, input.error);
-        return DONE;
-      case "policy":
-        this.changePolicy(input.policy);
-        return DONE;
-      case "hazard":
-        this.setup = { ...this.setup, hazards: { ...this.setup.hazards, [input.hazard]: input.setting } };
-        this.kvm?.setHazard(input.hazard, input.setting);
-        return DONE;
-      case "tlb":
-        this.setup = { ...this.setup, tlb: input.tlb };
-        this.kvm?.setTlb(input.tlb);
-        return DONE;
-      case "unimplemented":
-        this.setup = { ...this.setup, unimplemented: input.unimplemented };
-        this.cpu.unimplementedIsUd = input.unimplemented === "ud";
-        return DONE;
-    }
-  }
-
-  private dma(gpa: number, bytes: Uint8Array): void {
-    writePhysical(this, gpa, bytes);
-    if (!this.trace.on) return;
-    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const low = bytes.length >= 4 ? words.getUint32(0, true) : bytes.length > 0 ? bytes[0]! : 0;
-    this.trace.emit(EV_EDIT, 1, EDIT_DEVICE, gpa, Math.floor(gpa / 2 ** 32), bytes.length, low, 0);
+  /** An interrupt raised by hand waits on the line until the guest takes it. */
+  raise(vector: number): void {
+    this.raised.push(vector);
+    this.updateLine();
   }
 
   /** The level of the interrupt line: interrupts raised by hand first, then the serial port's. */
@@ -512,7 +358,8 @@ export class Machine {
     this.kvm.start();
   }
 
-  private changePolicy(policy: string): void {
+  /** Puts another policy (or none) in charge; called by the input of that name. */
+  changePolicy(policy: string): void {
     const before = this.setup.policy;
     this.setup = { ...this.setup, policy };
     if (policy === before) return;
@@ -572,7 +419,7 @@ export class Machine {
       // Why it stands still is the observer's, unless it is the end.
       stop: this.dead ? this.stop : PAUSED,
       over: this.dead,
-      findings: this.findings.list.slice(),
+      findings: this.watch.findings.list.slice(),
     };
   }
 
@@ -592,7 +439,7 @@ export class Machine {
     this.exits = snapshot.exits;
     this.stop = snapshot.stop;
     this.dead = snapshot.over;
-    this.findings.load(snapshot.findings);
+    this.watch.findings.load(snapshot.findings);
     this.serial.load(snapshot.serial);
   }
 
@@ -621,7 +468,7 @@ export class Machine {
     try {
       const code = this.cpu.step(STEP_NORMAL);
       if (code === RUN_EXIT) this.handleExit();
-      this.afterBoundary(code === RUN_EXIT);
+      this.watch.behindBoundary(code === RUN_EXIT);
     } catch (error) {
       this.bug(error);
     }

@@ -5,6 +5,7 @@
  * It does not know that it may be virtualised: it walks the tables its paging unit names, and comes back with an exit
  * where `intercepts` asks for one. 32-bit quantities are signed integers.
  */
+
 import type { HostMemory } from "../memory/host-memory.ts";
 import type { Trace, TraceClock } from "../trace/trace.ts";
 import {
@@ -18,6 +19,16 @@ import {
   userBit,
   writeSlow,
 } from "./access.ts";
+import {
+  ATT_BREAK,
+  ATT_DEBUG,
+  ATT_HALTED,
+  ATT_LIMIT,
+  ATT_LINE,
+  ATT_PENDING,
+  ATT_SHADOW,
+  JUMP_ENTRIES,
+} from "./attention.ts";
 import { type Block, BlockCache } from "./blocks.ts";
 import { NO_IO } from "./bus.ts";
 import {
@@ -54,21 +65,6 @@ import {
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls } from "./system.ts";
-
-/** Reasons to look up between two blocks, as bits of `attention`. */
-export const ATT_LINE = 1; // the interrupt line is raised
-export const ATT_PENDING = 2; // an injected event waits
-export const ATT_DEBUG = 4; // a single-step trap waits
-export const ATT_SHADOW = 8; // STI or MOV SS has just retired
-export const ATT_HALTED = 16;
-export const ATT_BREAK = 32; // breakpoints are set
-export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
-
-/** Flags that make every instruction a matter of its own. */
-export const FLAGS_STEPWISE = FLAG_TF | FLAG_RF;
-
-/** Entries of the cache from EIP to block. */
-export const JUMP_ENTRIES = 4096;
 
 /** Bit of `flat`: SS is flat, writable and 32-bit. */
 const FLAT_STACK = 1 << 16;
@@ -165,7 +161,9 @@ export class Cpu implements Processor, TraceClock {
   retired = 0;
   /** Time that passed while halted. `time` is retired units plus these jumps. */
   jumps = 0;
-  tscOffset = 0;
+  /** TSC minus time, modulo 2^64: low and high half. */
+  tscLow = 0;
+  tscHigh = 0;
 
   // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
   running: Block | null = null;
@@ -238,7 +236,8 @@ export class Cpu implements Processor, TraceClock {
     this.line = -1;
     this.deliveries = 0;
     this.deliveriesAt = -1;
-    this.retired = this.jumps = this.tscOffset = 0;
+    this.retired = this.jumps = 0;
+    this.tscLow = this.tscHigh = 0;
     this.faulted = false;
     this.stopCode = -1;
     this.brokeAtRetired = -1;

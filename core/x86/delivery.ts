@@ -7,7 +7,8 @@
  */
 import { EV_EXCEPTION, EV_INTERRUPT } from "../trace/events.ts";
 import { linearCheck, linearWrite, systemRead } from "./access.ts";
-import { ATT_HALTED, ATT_SHADOW, type Cpu } from "./cpu.ts";
+import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
+import type { Cpu } from "./cpu.ts";
 import {
   ACCESS_USER,
   ACCESS_WRITE,

@@ -4,6 +4,7 @@
  */
 import { pageFault, userBit } from "./access.ts";
 import { BLOCK_INSNS, Block } from "./blocks.ts";
+import { hotNumber } from "./chain.ts";
 import type { Cpu } from "./cpu.ts";
 import { ACCESS_FETCH } from "./door.ts";
 import { GP } from "./exceptions.ts";
@@ -71,6 +72,7 @@ function build(cpu: Cpu, hfn: number, offset: number, room: number, big: boolean
   while (at < end && insns.length < BLOCK_INSNS) {
     const insn = decode(bytes, base + at, end - at, big);
     if (insn === null) break;
+    insn.hot = hotNumber(insn.exec);
     insns.push(insn);
     at += insn.length;
     if (insn.row.ends) break;

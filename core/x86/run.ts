@@ -3,19 +3,18 @@
  * between two instructions (SDM vol. 3, 6.9: priority among simultaneous events).
  */
 
-import { type Block, RESTART, STALE } from "./blocks.ts";
 import {
   ATT_BREAK,
   ATT_DEBUG,
   ATT_HALTED,
-  ATT_LIMIT,
   ATT_LINE,
   ATT_PENDING,
   ATT_SHADOW,
-  type Cpu,
   FLAGS_STEPWISE,
-  JUMP_ENTRIES,
-} from "./cpu.ts";
+} from "./attention.ts";
+import { RESTART } from "./blocks.ts";
+import { chain, nameStop, RETIRED_STOP, STEP_NEXT } from "./chain.ts";
+import type { Cpu } from "./cpu.ts";
 import { deliverEvent, takeException } from "./delivery.ts";
 import {
   EXIT_EXTERNAL_INTERRUPT,
@@ -33,7 +32,7 @@ import {
 import { DB, GP } from "./exceptions.ts";
 import { fetchBlock, fetchEmulated } from "./fetch.ts";
 import { FLAG_IF, FLAG_RF, FLAG_TF, REST } from "./flags.ts";
-import { BRANCH, CS, NEXT, REPEAT, STOP } from "./isa/insn.ts";
+import { CS, REPEAT, STOP } from "./isa/insn.ts";
 
 /** Nothing to be done before the next instruction. */
 const GO = -1;
@@ -141,6 +140,8 @@ function afterStop(cpu: Cpu): number {
   return takeException(cpu);
 }
 
+const SOFTWARE_INTERRUPTS: ReadonlySet<string> = new Set(["int", "int3", "int1", "into"]);
+
 /** Runs one instruction or REP iteration with all its between-instructions business. */
 function one(cpu: Cpu): number {
   const start = cpu.eip;
@@ -149,6 +150,7 @@ function one(cpu: Cpu): number {
   // RF lasts for one instruction (SDM vol. 3, 17.3.1.1); IRET may set it anew. So does the interrupt shadow.
   cpu.regs[REST] = rest & ~FLAG_RF;
   cpu.attention &= ~ATT_SHADOW;
+  let trap = (rest & FLAG_TF) !== 0;
   for (;;) {
     const block = cpu.emulating ? fetchEmulated(cpu) : fetchBlock(cpu);
     let answer = STOP;
@@ -163,6 +165,8 @@ function one(cpu: Cpu): number {
         answer = insn.exec(cpu, insn);
         cpu.running = null;
         if (answer === RESTART) continue;
+        // A software interrupt clears TF instead of being trapped (SDM vol. 3, 17.3.1.4).
+        if (trap && (cpu.regs[REST]! & FLAG_TF) === 0 && SOFTWARE_INTERRUPTS.has(insn.row.name)) trap = false;
       }
     }
     if (answer === STOP) {
@@ -170,7 +174,7 @@ function one(cpu: Cpu): number {
       if (cpu.stopCode >= 0) {
         cpu.regs[REST] = (cpu.regs[REST]! & ~FLAG_RF) | (rest & FLAG_RF);
         cpu.attention |= shadow;
-        if (block !== null) name(cpu, block);
+        if (block !== null) nameStop(cpu, block);
       }
       return afterStop(cpu);
     }
@@ -178,46 +182,12 @@ function one(cpu: Cpu): number {
     if (answer === REPEAT) cpu.eip = start;
     cpu.retired++;
     // MOV SS holds back the trap of its own single step (SDM vol. 3, 6.8.3).
-    if ((rest & FLAG_TF) !== 0 && (cpu.attention & ATT_SHADOW) === 0) cpu.attention |= ATT_DEBUG;
+    if (trap && (cpu.attention & ATT_SHADOW) === 0) cpu.attention |= ATT_DEBUG;
     return RUN_RETIRED;
   }
 }
 
-/** Completes the reason of a RUN_UNIMPLEMENTED with the instruction's name. */
-function name(cpu: Cpu, block: Block, index = 0): void {
-  if (cpu.unimplemented === "") cpu.unimplemented = block.insns[index]!.row.name;
-}
-
-/** The block that EIP leads to, by the cache from EIP to block or by a fetch. */
-function nextBlock(cpu: Cpu): Block | null {
-  const eip = cpu.eip;
-  const slot = (eip ^ (eip >>> 12)) & (JUMP_ENTRIES - 1);
-  const tags = cpu.jumpTags;
-  if (tags[slot * 2] === eip && tags[slot * 2 + 1] === cpu.tlb.fetchEpoch) {
-    const block = cpu.jumpBlocks[slot]!;
-    if (block.insns[0] !== STALE) return block;
-  }
-  const block = fetchBlock(cpu);
-  if (block !== null && block.hfn >= 0) {
-    tags[slot * 2] = eip;
-    tags[slot * 2 + 1] = cpu.tlb.fetchEpoch;
-    cpu.jumpBlocks[slot] = block;
-  }
-  return block;
-}
-
-/** Instructions of `block` that may run before a breakpoint, or the end of CS, has to be looked at. */
-function roomIn(cpu: Cpu, block: Block): number {
-  let n = block.count;
-  if ((cpu.attention & ATT_LIMIT) !== 0 && (cpu.eip >>> 0) + block.bytes - 1 > cpu.segLimit[CS]!) n = 0;
-  for (const eip of cpu.breakpoints) {
-    const d = (eip - cpu.eip) >>> 0;
-    if (d === 0 || d >= block.bytes) continue;
-    const at = block.offsets.indexOf(d);
-    if (at > 0 && at < n) n = at;
-  }
-  return n;
-}
+const MOST = 0x3fff_ffff;
 
 /** Runs blocks until something wants attention or `budget` units retired: RUN_RETIRED, or what stopped them. */
 function runBlocks(cpu: Cpu, budget: number): number {
@@ -225,115 +195,6 @@ function runBlocks(cpu: Cpu, budget: number): number {
   const answer = chain(cpu, Math.min(budget, MOST) | 0);
   cpu.running = null;
   if (answer === RETIRED_STOP) return afterStop(cpu);
+  if (answer === STEP_NEXT) return one(cpu);
   return answer;
-}
-
-const MOST = 0x3fff_ffff;
-/** `chain`: an instruction stopped; `afterStop` says why. */
-const RETIRED_STOP = -2;
-
-function chain(cpu: Cpu, budget: number): number {
-  let left = budget;
-  const tlb = cpu.tlb;
-  const regs = cpu.regs;
-  let block = nextBlock(cpu);
-  for (;;) {
-    if (block === null) return RETIRED_STOP;
-    let n = block.count;
-    if (cpu.attention !== 0) {
-      n = roomIn(cpu, block);
-      if (n === 0) {
-        cpu.running = null;
-        return one(cpu);
-      }
-    }
-    if (n > left) n = left;
-    const insns = block.insns;
-    let eip = cpu.eip;
-    cpu.running = block;
-    cpu.runningEip = eip;
-    let i = 0;
-    let answer = NEXT;
-    do {
-      const insn = insns[i]!;
-      eip = (eip + insn.length) | 0;
-      cpu.eip = eip;
-      answer = insn.exec(cpu, insn);
-      i++;
-    } while (answer === NEXT && i < n);
-    if (answer <= BRANCH) {
-      cpu.retired += i;
-      left -= i;
-      cpu.midRep = false;
-      if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) return RUN_RETIRED;
-      const to = cpu.eip;
-      if (block.nextEip === to && block.nextEpoch === tlb.fetchEpoch) {
-        block = block.next;
-      } else {
-        cpu.running = null;
-        const from: Block = block;
-        block = nextBlock(cpu);
-        if (block !== null && block.hfn >= 0) {
-          from.next = block;
-          from.nextEip = to;
-          from.nextEpoch = tlb.fetchEpoch;
-        }
-      }
-      continue;
-    }
-    // The last instruction did not retire as a whole.
-    const done = i - 1;
-    if (answer === REPEAT) {
-      const insn = insns[done]!;
-      answer = iterate(cpu, block, done, eip, left - done);
-      cpu.running = null;
-      if (answer === STOP) {
-        cpu.eip = (eip - insn.length) | 0;
-        if (cpu.stopCode >= 0) name(cpu, block, done);
-        return RETIRED_STOP;
-      }
-      // Iterations are few or many: let the caller see what is left.
-      return RUN_RETIRED;
-    }
-    cpu.running = null;
-    cpu.retired += done;
-    left -= done;
-    if (done > 0) cpu.midRep = false;
-    if (answer === STOP) {
-      cpu.eip = (eip - insns[done]!.length) | 0;
-      if (cpu.stopCode >= 0) name(cpu, block, done);
-      return RETIRED_STOP;
-    }
-    // RESTART: EIP stands where it was, the sentinel has no length.
-    if (left <= 0 || cpu.attention !== 0) return RUN_RETIRED;
-    block = nextBlock(cpu);
-  }
-}
-
-/**
- * Goes on with a REP instruction whose first iteration has retired, `done` instructions into its block, for at most
- * `budget` units in all. Retires what ran; answers STOP, or NEXT when the caller is to look around.
- */
-function iterate(cpu: Cpu, block: Block, done: number, behind: number, budget: number): number {
-  const insn = block.insns[done]!;
-  let left = budget;
-  let answer = REPEAT;
-  for (;;) {
-    // `time` adds the position in the block while it runs.
-    cpu.retired++;
-    left--;
-    cpu.midRep = true;
-    if (left <= 0 || cpu.attention !== 0 || block.insns[done] !== insn) break;
-    cpu.eip = behind;
-    answer = insn.exec(cpu, insn);
-    if (answer !== REPEAT) break;
-  }
-  cpu.retired += done;
-  if (answer === REPEAT) {
-    cpu.eip = (behind - insn.length) | 0;
-  } else if (answer !== STOP) {
-    cpu.retired++;
-    cpu.midRep = false;
-  }
-  return answer === STOP ? STOP : NEXT;
 }

@@ -3,7 +3,8 @@
  * The accessed and busy bits are written before the register changes, and only when everything else has passed.
  */
 import { linearCheck, systemRead, systemWrite } from "./access.ts";
-import { ATT_SHADOW, type Cpu } from "./cpu.ts";
+import { ATT_SHADOW } from "./attention.ts";
+import type { Cpu } from "./cpu.ts";
 import { ACCESS_WRITE } from "./door.ts";
 import { GP, NP, SS_FAULT } from "./exceptions.ts";
 import { BRANCH, NEXT, SS, STOP } from "./isa/insn.ts";

@@ -39,7 +39,8 @@ const FIELDS = [
   "deliveriesAt",
   "retired",
   "jumps",
-  "tscOffset",
+  "tscLow",
+  "tscHigh",
   "intercepts",
   "interruptLine",
 ] as const;

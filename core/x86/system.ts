@@ -5,7 +5,8 @@
  */
 import { EV_CR_WRITE, EV_WRMSR, FLUSH_CR } from "../trace/events.ts";
 import { systemRead } from "./access.ts";
-import { ATT_HALTED, ATT_SHADOW, type Cpu } from "./cpu.ts";
+import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
+import type { Cpu } from "./cpu.ts";
 import {
   EXIT_CLTS,
   EXIT_CR_READ,
@@ -49,6 +50,8 @@ export const CR4_MCE = 1 << 6;
 export const CR4_PGE = 1 << 7;
 /** What this processor's CPUID offers; other bits are reserved. */
 export const CR4_KNOWN = CR4_TSD | CR4_PSE | CR4_PAE | CR4_PGE;
+
+const TWO_32 = 2 ** 32;
 
 export const MSR_TSC = 0x10;
 export const MSR_EFER = 0xc000_0080 | 0;
@@ -291,7 +294,7 @@ export function wrmsr(cpu: Cpu): number {
   }
   switch (msr) {
     case MSR_TSC:
-      cpu.tscOffset = (high >>> 0) * 4294967296 + (low >>> 0) - cpu.time;
+      setTsc(cpu, low, high);
       break;
     case MSR_EFER:
       // CPUID offers NX and no long mode: every other bit is reserved.
@@ -313,10 +316,19 @@ export function rdtsc(cpu: Cpu): number {
   return NEXT;
 }
 
+/** The counter is 64 bits wide, more than a number holds: its distance from the machine's time is kept in two halves. */
 function readTsc(cpu: Cpu): void {
-  const now = cpu.time + cpu.tscOffset;
-  cpu.regs[0] = now | 0;
-  cpu.regs[2] = Math.floor(now / 4294967296) | 0;
+  const now = cpu.time;
+  const low = (now % TWO_32) + (cpu.tscLow >>> 0);
+  cpu.regs[0] = low | 0;
+  cpu.regs[2] = (Math.floor(now / TWO_32) + cpu.tscHigh + (low >= TWO_32 ? 1 : 0)) | 0;
+}
+
+function setTsc(cpu: Cpu, low: number, high: number): void {
+  const now = cpu.time;
+  const apart = (low >>> 0) - (now % TWO_32);
+  cpu.tscLow = apart | 0;
+  cpu.tscHigh = (high - Math.floor(now / TWO_32) - (apart < 0 ? 1 : 0)) | 0;
 }
 
 export function hlt(cpu: Cpu): number {

@@ -194,17 +194,17 @@ function* guestChunks(machine: Machine): Generator<Chunk> {
 }
 
 function summary(report: RunReport, machine: Machine): string[] {
-  const { stop, instructions, policy, audit } = report;
+  const { stop, instructions, policy } = report;
   const detail = stop.detail === "" ? "" : ` (${stop.detail})`;
   const lines = [
     `quadrant: stopped at 0x${stop.eip.toString(16)}: ${stop.reason}${detail}; ${instructions} instructions under ${policy}`,
   ];
-  for (const violation of machine.findings.list.slice(0, 10)) {
+  for (const violation of machine.watch.findings.list.slice(0, 10)) {
     lines.push(
       `quadrant: ${violation.invariant}: ${violation.message}; seen first at 0x${violation.eip.toString(16)}, time ${violation.time}${violation.after}`,
     );
   }
-  const more = audit.violations.length - 10;
+  const more = machine.watch.findings.total - 10;
   if (more > 0) lines.push(`quadrant: and ${more} more violations`);
   return lines;
 }

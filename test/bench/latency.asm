@@ -2,7 +2,7 @@
 ; time (RDTSC) into a page that is on the screen. What the window shows then tells when it was stored.
 ; A multiboot image at 1 MiB; `program` and `interval` are patched by the harness. 2-level paging, first 8 MiB
 ; identity-mapped, A and D set.
-; Rebuild: nasm -f bin -o latency.bin latency.asm   (the bench checks that nasm, where it is, still makes these bytes)
+; Rebuild: nasm -f bin -o latency.bin latency.asm   (a test checks that nasm still makes these bytes)
 
 bits 32
 org 0x100000

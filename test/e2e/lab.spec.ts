@@ -106,10 +106,11 @@ test("an entry typed into memory is one store of the machine, and the audit stay
   await machine.command({ name: "runToEvent", kinds: ["pte_write"] });
   await still(lab);
   const table = await machine.view({ kind: "table", gfn: null, level: 1 });
-  const free = table.entries.findIndex((entry) => entry === 0);
+  const free = table.entries.indexOf(0);
   const address = table.gfn * 4096 + free * 4;
   await showPane(page, "Memory");
-  await page.getByTestId("memory-go").fill(`gpa ${hex(address)}`);
+  await page.getByTestId("memory-space").getByRole("radio").nth(1).click();
+  await page.getByTestId("memory-go").fill(hex(address));
   await page.getByTestId("memory-go").press("Enter");
   await expect(page.getByTestId("memory-cursor")).toContainText(hex(address));
   const before = await machine.command<Report>({ name: "report" });
@@ -130,10 +131,10 @@ test("an entry typed into memory is one store of the machine, and the audit stay
 
 test("another policy and another guest are chosen in the bar", async ({ lab }) => {
   const { page, machine } = lab;
-  await page.getByTestId("policy-picker").getByRole("button").first().click();
+  await page.getByTestId("policy-picker").click();
   await page.locator("[role=menuitemradio][data-value=C]").click();
   await expect.poll(async () => (await machine.command<Report>({ name: "report" })).policy).toBe("C");
-  await page.getByTestId("guest-picker").getByRole("button").first().click();
+  await page.getByTestId("guest-picker").click();
   await page.locator("[role=menuitemradio][data-value=pae-kernel]").click();
   await expect.poll(async () => (await machine.view({ kind: "cpu" })).eip).not.toBe(0);
   await page.getByTestId("action-run").click();

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { type Mode, play, scenario } from "./shadow.ts";
 
 const MODES: readonly Mode[] = ["nonpae", "pae"];
-const runs = Number(process.env.QUADRANT_RUNS ?? 40);
+const runs = Number(process.env.QUADRANT_RUNS ?? 25);
 const seed = Number(process.env.QUADRANT_SEED ?? 20070501);
 
 describe("the shadow equals the bare machine", () => {

@@ -157,7 +157,9 @@ export function lmsw(mmu: Mmu, value: number): boolean {
 
 /** CLTS only clears TS: the context is kept (5.9). */
 export function clts(mmu: Mmu): void {
-  mmu.cpu.cr0 &= ~CR0_TS;
+  const old = mmu.cpu.cr0;
+  mmu.cpu.cr0 = old & ~CR0_TS;
+  if (mmu.trace.on) mmu.trace.emit(EV_CR_WRITE, 0, old, mmu.cpu.cr0);
 }
 
 /** After the processor changed EFER: the guard's part (3.2), and the unit's registers are the hypervisor's again. */

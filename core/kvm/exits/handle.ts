@@ -120,7 +120,7 @@ export class ExitHandler {
       case EXIT_HLT:
         this.heavy = true;
         mmu.count[C.halt_exits]!++;
-        return this.carryOut(STEP_NO_INTERCEPT) === KVM_CONTINUE ? KVM_HALTED : KVM_CONTINUE;
+        return this.halt();
       case EXIT_WRMSR:
         return this.wrmsr();
       case EXIT_CR_READ:
@@ -165,7 +165,9 @@ export class ExitHandler {
     mmu.mustEmulate = -1;
     const what = pageFault(mmu, gva, error);
     if (what === FAULT_GUEST) {
-      this.progressed();
+      // A fault of a delivery that faults again and again (as it was, 5.8) is no progress.
+      if (cpu.exit.vectoringType === VECTORING_NONE) this.progressed();
+      else if (mmu.stuckCount >= LOST) return this.lost(gva);
       return injectPageFault(mmu, gva, mmu.walker.error) ? KVM_SHUTDOWN : KVM_CONTINUE;
     }
     if (what === FAULT_EMULATE || what === FAULT_MMIO) return this.emulate(gva, what === FAULT_MMIO);
@@ -178,17 +180,20 @@ export class ExitHandler {
       mmu.guard(H_WP_TRICK, gva, mmu.stuckCount);
       return this.emulate(gva, false);
     }
-    if (mmu.stuckCount >= LOST && what === FAULT_FIXED) {
-      mmu.found(
-        FINDING_NO_PROGRESS,
-        gva,
-        mmu.stuckCount,
-        `the instruction does not retire: page fault after page fault at ${hex(gva)}`,
-      );
-      this.progressed();
-      return KVM_FINDING;
-    }
+    if (mmu.stuckCount >= LOST && what === FAULT_FIXED) return this.lost(gva);
     return KVM_CONTINUE;
+  }
+
+  private lost(gva: number): number {
+    const mmu = this.mmu;
+    mmu.found(
+      FINDING_NO_PROGRESS,
+      gva,
+      mmu.stuckCount,
+      `the instruction does not retire: page fault after page fault at ${hex(gva)}`,
+    );
+    this.progressed();
+    return KVM_FINDING;
   }
 
   /** Counts exits for one unretired instruction or delivery. */
@@ -220,7 +225,8 @@ export class ExitHandler {
     const vectoring = cpu.exit.vectoringType;
     const vector = cpu.exit.vectoringVector;
     const vectoringError = cpu.exit.vectoringError;
-    if (vectoring === VECTORING_NONE && this.refused()) return this.refuse(gva);
+    if (vectoring === VECTORING_NONE && this.refuses.length > 0 && this.refuses.includes(this.opcode()))
+      return this.refuse(gva);
     let again = false;
     if (vectoring !== VECTORING_NONE) {
       if (mmu.guarded[H_DELIVERY_INTO_TABLE]) {
@@ -234,9 +240,13 @@ export class ExitHandler {
     const { cr0, cr3, cr4, efer } = cpu;
     const emulator = this.emulator;
     emulator.begin();
-    emulator.behind = behind;
+    // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
+    const input = vectoring === VECTORING_NONE && (this.opcode() & ~1) === OPCODE_INS;
+    const writes = mmu.count[C.mmu_pte_write]!;
+    emulator.behind = behind || (input && mmu.guarded[H_PIO_STRING_INPUT] === 0);
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
     emulator.behind = false;
+    if (input && mmu.count[C.mmu_pte_write]! > writes) mmu.guard(H_PIO_STRING_INPUT, gva, 0);
     if (again) cpu.inject(vector, VECTORING_EXTERNAL, vectoringError);
     if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
       this.controlsChanged(efer);
@@ -296,17 +306,16 @@ export class ExitHandler {
     }
   }
 
-  /** True when the opcode at EIP is in the table of refused ones. Peeks. */
-  private refused(): boolean {
-    if (this.refuses.length === 0) return false;
+  /** Opcode at EIP behind its prefixes (0x0f00 | second byte for two-byte ones), or -1. Peeks. */
+  private opcode(): number {
     let at = this.mmu.cpu.linearIp;
     for (let i = 0; i < 14; i++) {
       const byte = this.peekByte(at);
       at = (at + 1) | 0;
-      if (PREFIXES.has(byte)) continue;
-      return this.refuses.includes(byte === 0x0f ? 0x0f00 | this.peekByte(at) : byte);
+      if (byte >= 0 && PREFIXES.has(byte)) continue;
+      return byte === 0x0f ? 0x0f00 | this.peekByte(at) : byte;
     }
-    return false;
+    return -1;
   }
 
   private peekByte(la: number): number {
@@ -333,6 +342,11 @@ export class ExitHandler {
   }
 
   // ---- intercepted instructions ----
+
+  private halt(): number {
+    const code = this.mmu.cpu.step(STEP_NO_INTERCEPT);
+    return code === RUN_RETIRED ? KVM_HALTED : this.afterStep(code);
+  }
 
   private crWrite(): number {
     const mmu = this.mmu;
@@ -366,16 +380,11 @@ export class ExitHandler {
       // The buffer is written as the host, behind the shadow's back (7.5).
       return this.emulate(cpu.linearIp, false, true);
     }
-    const code = cpu.step(STEP_NO_INTERCEPT);
-    if (code === RUN_EXIT && cpu.exit.reason === EXIT_PF) {
-      const before = mmu.count[C.mmu_pte_write]!;
-      const answer = this.dispatch();
-      if (mmu.count[C.mmu_pte_write]! > before) mmu.guard(H_PIO_STRING_INPUT, cpu.exit.gva, 0);
-      return answer;
-    }
-    return this.afterStep(code);
+    return this.carryOut(STEP_NO_INTERCEPT);
   }
 }
+
+const OPCODE_INS = 0x6c;
 
 const PREFIXES: ReadonlySet<number> = new Set([
   0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,

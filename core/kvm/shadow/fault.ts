@@ -208,6 +208,8 @@ function nonpagingPageFault(mmu: Mmu, addr: number): number {
   const gfn = addr >>> 12;
   const hfn = mmu.slots.hfnOf(gfn);
   if (hfn < 0) return FAULT_MMIO;
+  // No root: the pool was empty when it was made (a finding).
+  if ((mmu.spteLow(PAE_ROOT_HPA + (addr >>> 30) * 8) & PT_P) === 0) return FAULT_FIXED;
   const link = linkOf(mmu, addr);
   if ((mmu.spteLow(link) & PT_P) === 0) {
     const page = getPage(mmu, (addr >>> 21) << 9, roleFor(mmu, addr, 1, true, 0), link);

@@ -51,19 +51,21 @@ export function disassembleFrom(
 function linesBefore(lab: LabContext, current: number, most: number): DisassemblyLine[] {
   if (most === 0) return [];
   const from = Math.max(0, current - BEFORE);
+  const bytes = peekLinear(lab, from, current - from);
+  if (bytes.length < current - from) return [];
   const starts: number[] = [];
   for (let at = current - 1; at >= from; at--) if (lab.symbols.at(at) !== null) starts.push(at);
   for (let at = from; at < current; at++) starts.push(at);
   for (const start of starts) {
-    const lines: DisassemblyLine[] = [];
-    let at = start;
-    while (at < current) {
-      const { line, length, valid } = lineAt(lab, at, current);
-      if (!valid) break;
-      lines.push(line);
-      at += length;
+    let count = 0;
+    let at = start - from;
+    while (at < bytes.length) {
+      const insn = decodeHere(lab, bytes, at);
+      if (insn === null || insn.row.opcode < 0) break;
+      at += insn.length;
+      count++;
     }
-    if (at === current && lines.length > 0) return lines.slice(-most);
+    if (at === bytes.length) return disassembleFrom(lab, start, count, current).slice(-most);
   }
   return [];
 }
@@ -85,7 +87,7 @@ function lineAt(lab: LabContext, address: number, current: number) {
       text: bytes.length === 0 ? "(nothing is mapped here)" : "(continues where nothing is mapped)",
       target: null,
     };
-    return { line, length: 1, valid: false };
+    return { line, length: 1 };
   }
   const length = Math.max(1, Math.min(insn.length, bytes.length));
   const line: DisassemblyLine = {
@@ -94,7 +96,7 @@ function lineAt(lab: LabContext, address: number, current: number) {
     text: disassemble(insn, eip | 0),
     target: targetOf(insn, address),
   };
-  return { line, length, valid: insn.row.opcode >= 0 };
+  return { line, length };
 }
 
 /** The linear address that a relative branch, or an operand without registers, names. */

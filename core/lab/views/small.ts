@@ -44,7 +44,7 @@ export function openAudit(lab: LabContext): View {
     return {
       kind: "audit",
       mode: machine.setup.audit,
-      checkedAt: machine.auditedAt,
+      checkedAt: machine.watch.auditedAt,
       report: lab.auditReport(),
     };
   });

@@ -39,6 +39,8 @@ export class Insn {
   /** Bound by the row for this operand form and size. */
   exec: Exec;
   row: Row;
+  /** Number of the handler in core/x86/chain.ts, or 0. */
+  hot = 0;
   /** Bytes, 1 to 15. */
   length = 0;
   /** Operand size in bytes: 2 or 4 (rows with byte operands know it themselves). */

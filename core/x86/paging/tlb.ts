@@ -44,6 +44,13 @@ export class Tlb {
   readonly flags = new Uint8Array(TLB_ENTRIES);
   /** Entries marked large (so that INVLPG seldom has to look for pieces). */
   private large = 0;
+  /**
+   * Places that were filled since the last flush, each once: a flush costs what the TLB holds, not what it could.
+   * Under vmx every exit flushes, mostly a handful of entries.
+   */
+  private readonly used = new Uint16Array(TLB_ENTRIES);
+  private usedCount = 0;
+  private readonly isUsed = new Uint8Array(TLB_ENTRIES);
 
   /** Derived: [tag, addend] by data index; host byte = la + addend. */
   readonly readSupervisor = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
@@ -73,7 +80,14 @@ export class Tlb {
     this.pfns[i] = pfn;
     this.hfns[i] = hfn;
     this.flags[i] = flags;
+    this.note(i);
     if ((flags & (TLB_2M | TLB_4M)) !== 0) this.large++;
+  }
+
+  private note(i: number): void {
+    if (this.isUsed[i] !== 0) return;
+    this.isUsed[i] = 1;
+    this.used[this.usedCount++] = i;
   }
 
   /** Empties one place. */
@@ -120,31 +134,50 @@ export class Tlb {
         if ((this.flags[i]! & TLB_G) === 0) this.drop(i);
       }
     } else {
-      this.tags.fill(0);
+      for (let k = 0; k < this.usedCount; k++) {
+        const i = this.used[k]!;
+        this.tags[i] = 0;
+        this.isUsed[i] = 0;
+        if (i >= DTLB_ENTRIES) continue;
+        const w = i * 2;
+        this.readSupervisor[w] = FAST_EMPTY;
+        this.readUser[w] = FAST_EMPTY;
+        this.writeSupervisor[w] = FAST_EMPTY;
+        this.writeUser[w] = FAST_EMPTY;
+      }
+      this.usedCount = 0;
       this.large = 0;
-      this.dropDerived();
     }
     this.fetchEpoch++;
   }
 
   /** Forgets the derived read and write entries. */
   dropDerived(): void {
-    this.readSupervisor.fill(FAST_EMPTY);
-    this.readUser.fill(FAST_EMPTY);
+    for (let k = 0; k < this.usedCount; k++) {
+      const w = this.used[k]! * 2;
+      if (w >= FAST_WORDS) continue;
+      this.readSupervisor[w] = FAST_EMPTY;
+      this.readUser[w] = FAST_EMPTY;
+    }
     this.dropDerivedWrites();
     this.fetchEpoch++;
   }
 
   /** Forgets the derived write entries: a new epoch has begun. */
   dropDerivedWrites(): void {
-    this.writeSupervisor.fill(FAST_EMPTY);
-    this.writeUser.fill(FAST_EMPTY);
+    for (let k = 0; k < this.usedCount; k++) {
+      const w = this.used[k]! * 2;
+      if (w >= FAST_WORDS) continue;
+      this.writeSupervisor[w] = FAST_EMPTY;
+      this.writeUser[w] = FAST_EMPTY;
+    }
   }
 
   /** Forgets the derived write entries of one host frame: code was found in it. */
   dropDerivedWritesTo(hfn: number): void {
-    for (let i = 0; i < DTLB_ENTRIES; i++) {
-      if (this.hfns[i] === hfn) {
+    for (let k = 0; k < this.usedCount; k++) {
+      const i = this.used[k]!;
+      if (i < DTLB_ENTRIES && this.hfns[i] === hfn) {
         this.writeSupervisor[i * 2] = FAST_EMPTY;
         this.writeUser[i * 2] = FAST_EMPTY;
       }
@@ -211,12 +244,13 @@ export class Tlb {
 
   /** @param frameOf the bus that host frames are found on */
   load(state: TlbState, frameOf: (pfn: number) => number): void {
+    this.flush(false);
     this.tags.set(state.tags);
     this.pfns.set(state.pfns);
     this.flags.set(state.flags);
-    this.large = 0;
     for (let i = 0; i < TLB_ENTRIES; i++) {
       if (this.tags[i] === 0) continue;
+      this.note(i);
       this.hfns[i] = frameOf(this.pfns[i]!);
       if ((this.flags[i]! & (TLB_2M | TLB_4M)) !== 0) this.large++;
     }

@@ -1,6 +1,6 @@
 /**
- * Edits as a person made them, with their opposites (undo is an edit of its own, through the same door), places one
- * has been to (back and forward), and the ways of writing that each space has. Pure.
+ * Edits as a person made them, with their opposites (undo is an edit of its own, through the same door), and
+ * the ways of writing that each space has. Pure.
  */
 import type { EditAs, Space } from "../../../core/lab/protocol/index.ts";
 import type { Word } from "./cells.ts";
@@ -74,44 +74,6 @@ export const WAYS: Readonly<Record<Space, readonly Way[]>> = {
   ],
   hpa: [{ as: "raw", title: "raw", help: "bytes in host memory; may damage shadow pages on purpose" }],
 };
-
-export interface Place {
-  readonly space: Space;
-  readonly address: number;
-}
-
-/** Back and forward over places; going somewhere new drops what lay ahead. */
-export class Places {
-  private list: Place[] = [];
-  private at = -1;
-
-  /** Remembers where one goes. A place in the same row of 16 as the current one replaces it. */
-  visit(place: Place): void {
-    const now = this.list[this.at];
-    if (
-      now !== undefined &&
-      now.space === place.space &&
-      Math.floor(now.address / 16) === Math.floor(place.address / 16)
-    ) {
-      this.list[this.at] = place;
-      return;
-    }
-    this.list = [...this.list.slice(Math.max(0, this.at - 98), this.at + 1), place];
-    this.at = this.list.length - 1;
-  }
-  get canBack(): boolean {
-    return this.at > 0;
-  }
-  get canForward(): boolean {
-    return this.at < this.list.length - 1;
-  }
-  back(): Place | null {
-    return this.canBack ? this.list[--this.at]! : null;
-  }
-  forward(): Place | null {
-    return this.canForward ? this.list[++this.at]! : null;
-  }
-}
 
 /** The bits of a page fault's error code in words. Source: SDM 3A, "Page-Fault Exceptions", figure of the error code. */
 export function errorBits(error: number): { name: string; on: boolean; words: string }[] {

@@ -49,6 +49,7 @@ interface Row {
   readonly gutter: HTMLElement;
   readonly body: HTMLElement;
   readonly ascii: HTMLElement;
+  readonly tag: HTMLElement;
   readonly label: HTMLButtonElement;
   cells: Cell[];
   /** Cell size and bytes a row that the cells were made for. */
@@ -136,15 +137,18 @@ export class HexGrid {
     const body = element("span", "body", root);
     const ascii = element("span", "ascii", root);
     ascii.setAttribute("aria-hidden", "true");
-    const label = element("button", "label", root) as HTMLButtonElement;
+    const tag = element("span", "tag", root);
+    tag.setAttribute("role", "gridcell");
+    tag.hidden = true;
+    const label = element("button", "label", tag) as HTMLButtonElement;
     label.type = "button";
     label.tabIndex = -1;
-    label.hidden = true;
     return {
       root,
       gutter,
       body,
       ascii,
+      tag,
       label,
       cells: [],
       shape: "",
@@ -310,7 +314,7 @@ export class HexGrid {
         page === null || page.role > 5
           ? wanted
           : `${wanted}. Press to see it in the ${page.role >= 4 ? "shadow" : "table"} pane.`;
-      row.label.hidden = wanted === "";
+      row.tag.hidden = wanted === "";
     }
     row.label.classList.toggle("guarded", page?.writeProtected ?? false);
     row.label.onclick = page === null ? null : () => this.onlabel(page);

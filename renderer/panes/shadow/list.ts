@@ -2,6 +2,7 @@
  * The list of shadow pages as a person asks for it: filtered by gfn or hpa, sorted by a column. Pure.
  */
 import type { ShadowPageInfo } from "../../../core/lab/protocol/index.ts";
+import { spteOffset } from "../table/quadrant.ts";
 
 export const COLUMNS = [
   {
@@ -74,4 +75,32 @@ export function accessText(page: ShadowPageInfo): string {
 export function kindText(page: ShadowPageInfo): string {
   if (page.metaphysical) return page.glevels === 0 ? "paging off" : "large page";
   return page.level === 1 ? "page table" : page.level === 2 ? "directory" : `level ${page.level}`;
+}
+
+/**
+ * Guest-virtual addresses that spte 0 of a page translates, ascending: a directory's by its quadrant (4-byte entries,
+ * paging off) or its slots in pae_root (PAE); a page table's through each of its parents. Empty when nothing links it.
+ * Source: docs/kvm-shadow-mmu.md 2.2, 3.3.
+ */
+export function basesOf(
+  page: ShadowPageInfo,
+  pages: readonly ShadowPageInfo[],
+  paeRoot: readonly { readonly low: number; readonly high: number }[],
+): number[] {
+  if (page.level === 2) {
+    if (page.glevels <= 2) return [page.quadrant * 2 ** 30];
+    const slots: number[] = [];
+    paeRoot.forEach((slot, i) => {
+      if ((slot.low & 1) === 1 && slot.low - (slot.low % 4096) === page.hpa) slots.push(i * 2 ** 30);
+    });
+    return slots;
+  }
+  const bases: number[] = [];
+  for (const spte of page.parents) {
+    const parent = pages.find((p) => p.hpa === spte - (spte % 4096) && p.level === 2);
+    if (parent === undefined) continue;
+    const offset = spteOffset((spte % 4096) / 8, 2, 0);
+    for (const base of basesOf(parent, pages, paeRoot)) bases.push(base + offset);
+  }
+  return bases.sort((a, b) => a - b);
 }

@@ -19,7 +19,7 @@ import {
   CELL_WRITABLE,
 } from "../../components/cell-painter.ts";
 import { addressOf, type EntryValue, guestFormat, hasBit, hex } from "../memory/entry-bits.ts";
-import { entrySizeOf, entrySpan, guestOf, quadrantsOf, shadowOf, spteOffset } from "./quadrant.ts";
+import { entrySizeOf, entrySpan, guestOf, quadrantsOf, shadowOf } from "./quadrant.ts";
 
 export const ENTRY_NAMES = ["", "PTE", "PDE", "PDPTE"] as const;
 export const TABLE_NAMES = ["", "Page table", "Page directory", "Page-directory-pointer table"] as const;
@@ -182,10 +182,6 @@ export function bandRange(view: TableView, band: Band): { from: number; to: numb
   return { from, to: from + band.count * span - 1 };
 }
 
-/** Guest-virtual address of an spte of a band's page, or null. */
-export const spteAddress = (view: TableView, band: Band, index: number): number | null =>
-  view.gvaBase === null ? null : view.gvaBase + spteOffset(index, view.level, band.quadrant);
-
 /** What a write did (or is about to do) with one shadow page, in words. */
 export interface Verdict {
   readonly hpa: number;
@@ -223,15 +219,14 @@ export function verdictsOf(write: Pick<LastWrite, "pages">): Verdict[] {
   });
 }
 
-/** The last write as one sentence, without its verdicts. */
+/** The shown write as one sentence, without its verdicts. */
 export function writeSentence(view: TableView): string {
-  const write = view.lastWrite;
+  const write = shownWrite(view);
   if (write === null) return "No write to this table has been seen yet.";
-  const entry = Math.floor(write.offset / view.entrySize);
-  const last = Math.floor((write.offset + write.bytes - 1) / view.entrySize);
+  const { entry, lastEntry: last } = write;
   const name = ENTRY_NAMES[view.level];
   const which = last === entry ? `${name} ${entry}` : `${name} ${entry} to ${last}`;
-  return `${write.bytes} ${write.bytes === 1 ? "byte" : "bytes"} at ${hex(view.gfn * 4096 + write.offset, 8)} (${which})`;
+  return `${write.next ? "About to be written" : "Written"}: ${write.bytes} ${write.bytes === 1 ? "byte" : "bytes"} at ${hex(view.gfn * 4096 + write.offset, 8)} (${which})`;
 }
 
 /** The flood detector's count in words. */

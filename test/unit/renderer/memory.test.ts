@@ -16,7 +16,7 @@ import {
   valueAt,
   wordsOf,
 } from "../../../renderer/panes/memory/cells.ts";
-import { EditHistory, errorBits, Places } from "../../../renderer/panes/memory/edits.ts";
+import { EditHistory, errorBits } from "../../../renderer/panes/memory/edits.ts";
 import {
   cellSizeIn,
   clampTop,
@@ -171,19 +171,6 @@ describe("history", () => {
     expect(history.peekRedo()).toEqual(edit);
     history.redid();
     expect(history.canRedo).toBe(false);
-  });
-
-  it("goes back and forward", () => {
-    const places = new Places();
-    places.visit({ space: "gva", address: 0 });
-    places.visit({ space: "gva", address: 8 }); // same row: replaces
-    places.visit({ space: "gpa", address: 0x1000 });
-    expect(places.back()).toEqual({ space: "gva", address: 8 });
-    expect(places.back()).toBeNull();
-    expect(places.forward()).toEqual({ space: "gpa", address: 0x1000 });
-    places.back();
-    places.visit({ space: "hpa", address: 0x2000 });
-    expect(places.forward()).toBeNull();
   });
 
   it("names the error code's bits", () => {

@@ -9,7 +9,7 @@ import {
   CELL_UNFILLED,
   CELL_WRITABLE,
 } from "../../../renderer/components/cell-painter.ts";
-import { accessText, arrange, kindText, matches } from "../../../renderer/panes/shadow/list.ts";
+import { accessText, arrange, basesOf, kindText, matches } from "../../../renderer/panes/shadow/list.ts";
 import { cellEdge, layoutOf } from "../../../renderer/panes/table/layout.ts";
 import {
   bandRange,
@@ -18,7 +18,6 @@ import {
   floodWords,
   linksOf,
   otherShadows,
-  spteAddress,
   verdictsOf,
   writeSentence,
   writtenEntry,
@@ -108,7 +107,6 @@ describe("table model", () => {
     expect(linked.gpa).toBe(0x1234920);
     expect(linked.gva).toBe(0x08248000);
     expect(linked.sptes.map((s) => [s.index, s.hpa, s.value.low])).toEqual([[72, 0x15240, 0x06678465]]);
-    expect(spteAddress(view, bands[1]!, 72)).toBe(0x08248000);
     expect(bandRange(view, bands[1]!)).toEqual({ from: 0x08200000, to: 0x083fffff });
     expect(describeGuest(view, 584)).toBe("PTE 584: 05678065, frame 5678, read only, user");
   });
@@ -121,7 +119,7 @@ describe("table model", () => {
       entries: new Uint32Array(1024).fill(0xe3, 768, 769),
       shadows: [shadow({ hpa: 0x19000, level: 2, quadrant: 3, role: 0x322 })],
       lastWrite: null,
-    upcoming: null,
+      upcoming: null,
     };
     const bands = bandsOf(view);
     expect(bands.map((b) => b.shadow === null)).toEqual([true, true, true, false]);
@@ -135,7 +133,7 @@ describe("table model", () => {
   it("tells the last write and what it skipped", () => {
     const view = pageTable();
     expect(writtenEntry(view)).toBe(584);
-    expect(writeSentence(view)).toBe("4 bytes at 01234920 (PTE 584)");
+    expect(writeSentence(view)).toBe("Written: 4 bytes at 01234920 (PTE 584)");
     expect(verdictsOf(view.lastWrite!).map((v) => [v.tone, v.text, v.sptes])).toEqual([
       ["skip", "skipped: wrong quadrant (q0 ≠ q1)", []],
       ["hit", "spte 72", [72]],
@@ -202,6 +200,20 @@ describe("list of shadow pages", () => {
     expect(arrange(pages, "gfn:0x12", { column: "gfn", down: false }).map((p) => p.gfn)).toEqual([0x1234]);
     expect(matches(pages[2]!, "99000")).toBe(true);
     expect(matches(pages[2]!, "zz")).toBe(false);
+  });
+  it("finds the guest-virtual addresses of a page through its parents", () => {
+    const root = info({ hpa: 0x10000, gfn: 1, level: 2, quadrant: 1, role: 0x122, rootCount: 1 });
+    const table = info({ hpa: 0x14000, quadrant: 1, parents: [0x10000 + 65 * 8] });
+    // PDE 288 maps 0x48000000; its odd spte is the upper 2 MiB.
+    expect(basesOf(table, [root, table], [])).toEqual([0x48200000]);
+    expect(basesOf(root, [root], [])).toEqual([0x40000000]);
+    // PAE: a directory's place is its slot in pae_root, here shared by two slots.
+    const directory = info({ hpa: 0x20000, level: 2, glevels: 3 });
+    const leaf = info({ hpa: 0x21000, glevels: 3, parents: [0x20000 + 8] });
+    const slot = (low: number) => ({ low, high: 0 });
+    const slots = [slot(0), slot(0x20001), slot(0), slot(0x20001)];
+    expect(basesOf(leaf, [directory, leaf], slots)).toEqual([0x40200000, 0xc0200000]);
+    expect(basesOf(info({ parents: [] }), [], [])).toEqual([]);
   });
   it("names kinds and access", () => {
     expect(pages.map(kindText)).toEqual(["page table", "directory", "large page"]);

@@ -8,31 +8,31 @@ import { type Exec, type Insn, NEXT, STOP } from "../insn.ts";
 import { adc32, add32, logic32, sbb32, sub32 } from "./alu.ts";
 import { ea } from "./operand.ts";
 
-function addRr(cpu: Cpu, insn: Insn): number {
+export function addRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = add32(r, r[insn.rm], r[insn.reg]);
   return NEXT;
 }
-function addRm(cpu: Cpu, insn: Insn): number {
+export function addRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = add32(r, r[insn.reg], b);
   return NEXT;
 }
-function addMr(cpu: Cpu, insn: Insn): number {
+export function addMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(add32(r, a, r[insn.reg]));
   return NEXT;
 }
-function addRi(cpu: Cpu, insn: Insn): number {
+export function addRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = add32(r, r[insn.rm], insn.imm);
   return NEXT;
 }
-function addMi(cpu: Cpu, insn: Insn): number {
+export function addMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -40,31 +40,31 @@ function addMi(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-function orRr(cpu: Cpu, insn: Insn): number {
+export function orRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = logic32(r, r[insn.rm] | r[insn.reg]);
   return NEXT;
 }
-function orRm(cpu: Cpu, insn: Insn): number {
+export function orRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = logic32(r, r[insn.reg] | b);
   return NEXT;
 }
-function orMr(cpu: Cpu, insn: Insn): number {
+export function orMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(logic32(r, a | r[insn.reg]));
   return NEXT;
 }
-function orRi(cpu: Cpu, insn: Insn): number {
+export function orRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = logic32(r, r[insn.rm] | insn.imm);
   return NEXT;
 }
-function orMi(cpu: Cpu, insn: Insn): number {
+export function orMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -72,31 +72,31 @@ function orMi(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-function adcRr(cpu: Cpu, insn: Insn): number {
+export function adcRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = adc32(r, r[insn.rm], r[insn.reg]);
   return NEXT;
 }
-function adcRm(cpu: Cpu, insn: Insn): number {
+export function adcRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = adc32(r, r[insn.reg], b);
   return NEXT;
 }
-function adcMr(cpu: Cpu, insn: Insn): number {
+export function adcMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(adc32(r, a, r[insn.reg]));
   return NEXT;
 }
-function adcRi(cpu: Cpu, insn: Insn): number {
+export function adcRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = adc32(r, r[insn.rm], insn.imm);
   return NEXT;
 }
-function adcMi(cpu: Cpu, insn: Insn): number {
+export function adcMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -104,31 +104,31 @@ function adcMi(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-function sbbRr(cpu: Cpu, insn: Insn): number {
+export function sbbRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = sbb32(r, r[insn.rm], r[insn.reg]);
   return NEXT;
 }
-function sbbRm(cpu: Cpu, insn: Insn): number {
+export function sbbRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = sbb32(r, r[insn.reg], b);
   return NEXT;
 }
-function sbbMr(cpu: Cpu, insn: Insn): number {
+export function sbbMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(sbb32(r, a, r[insn.reg]));
   return NEXT;
 }
-function sbbRi(cpu: Cpu, insn: Insn): number {
+export function sbbRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = sbb32(r, r[insn.rm], insn.imm);
   return NEXT;
 }
-function sbbMi(cpu: Cpu, insn: Insn): number {
+export function sbbMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -136,31 +136,31 @@ function sbbMi(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-function andRr(cpu: Cpu, insn: Insn): number {
+export function andRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = logic32(r, r[insn.rm] & r[insn.reg]);
   return NEXT;
 }
-function andRm(cpu: Cpu, insn: Insn): number {
+export function andRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = logic32(r, r[insn.reg] & b);
   return NEXT;
 }
-function andMr(cpu: Cpu, insn: Insn): number {
+export function andMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(logic32(r, a & r[insn.reg]));
   return NEXT;
 }
-function andRi(cpu: Cpu, insn: Insn): number {
+export function andRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = logic32(r, r[insn.rm] & insn.imm);
   return NEXT;
 }
-function andMi(cpu: Cpu, insn: Insn): number {
+export function andMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -168,31 +168,31 @@ function andMi(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-function subRr(cpu: Cpu, insn: Insn): number {
+export function subRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = sub32(r, r[insn.rm], r[insn.reg]);
   return NEXT;
 }
-function subRm(cpu: Cpu, insn: Insn): number {
+export function subRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = sub32(r, r[insn.reg], b);
   return NEXT;
 }
-function subMr(cpu: Cpu, insn: Insn): number {
+export function subMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(sub32(r, a, r[insn.reg]));
   return NEXT;
 }
-function subRi(cpu: Cpu, insn: Insn): number {
+export function subRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = sub32(r, r[insn.rm], insn.imm);
   return NEXT;
 }
-function subMi(cpu: Cpu, insn: Insn): number {
+export function subMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -200,31 +200,31 @@ function subMi(cpu: Cpu, insn: Insn): number {
   return NEXT;
 }
 
-function xorRr(cpu: Cpu, insn: Insn): number {
+export function xorRr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = logic32(r, r[insn.rm] ^ r[insn.reg]);
   return NEXT;
 }
-function xorRm(cpu: Cpu, insn: Insn): number {
+export function xorRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   r[insn.reg] = logic32(r, r[insn.reg] ^ b);
   return NEXT;
 }
-function xorMr(cpu: Cpu, insn: Insn): number {
+export function xorMr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
   cpu.rmwWrite32(logic32(r, a ^ r[insn.reg]));
   return NEXT;
 }
-function xorRi(cpu: Cpu, insn: Insn): number {
+export function xorRi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.rm] = logic32(r, r[insn.rm] ^ insn.imm);
   return NEXT;
 }
-function xorMi(cpu: Cpu, insn: Insn): number {
+export function xorMi(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const a = cpu.rmwRead32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -237,7 +237,7 @@ export function cmpRr(cpu: Cpu, insn: Insn): number {
   sub32(r, r[insn.rm], r[insn.reg]);
   return NEXT;
 }
-function cmpRm(cpu: Cpu, insn: Insn): number {
+export function cmpRm(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   const b = cpu.read32(insn.seg, ea(r, insn));
   if (cpu.faulted) return STOP;
@@ -290,42 +290,42 @@ export function testMi(cpu: Cpu, insn: Insn): number {
 }
 
 /** Opcodes 03, 0B … 3B with a register source: the destination is ModRM.reg. */
-function addGr(cpu: Cpu, insn: Insn): number {
+export function addGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = add32(r, r[insn.reg], r[insn.rm]);
   return NEXT;
 }
-function orGr(cpu: Cpu, insn: Insn): number {
+export function orGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = logic32(r, r[insn.reg] | r[insn.rm]);
   return NEXT;
 }
-function adcGr(cpu: Cpu, insn: Insn): number {
+export function adcGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = adc32(r, r[insn.reg], r[insn.rm]);
   return NEXT;
 }
-function sbbGr(cpu: Cpu, insn: Insn): number {
+export function sbbGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = sbb32(r, r[insn.reg], r[insn.rm]);
   return NEXT;
 }
-function andGr(cpu: Cpu, insn: Insn): number {
+export function andGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = logic32(r, r[insn.reg] & r[insn.rm]);
   return NEXT;
 }
-function subGr(cpu: Cpu, insn: Insn): number {
+export function subGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = sub32(r, r[insn.reg], r[insn.rm]);
   return NEXT;
 }
-function xorGr(cpu: Cpu, insn: Insn): number {
+export function xorGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   r[insn.reg] = logic32(r, r[insn.reg] ^ r[insn.rm]);
   return NEXT;
 }
-function cmpGr(cpu: Cpu, insn: Insn): number {
+export function cmpGr(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   sub32(r, r[insn.reg], r[insn.rm]);
   return NEXT;

@@ -148,6 +148,29 @@ export function invlpg(cpu: Cpu, insn: Insn): number {
 export function wbinvd(cpu: Cpu): number {
   return cpu.cpl === 0 ? NEXT : cpu.raise(VECTOR_GP, 0);
 }
-// Re-exported, not destructured: the processor and the table import each other, and a bundle may run this first.
-export { cpuid } from "../../cpuid.ts";
-export { cli, clts, hlt, rdmsr, rdtsc, sti, wrmsr } from "../../system.ts";
+// Functions of their own: the processor and the table import each other, so that at the time the table takes its
+// handlers the processor's system.ts may not have run yet (a re-export would still be undefined in some loaders).
+export function cli(cpu: Cpu): number {
+  return system.cli(cpu);
+}
+export function clts(cpu: Cpu): number {
+  return system.clts(cpu);
+}
+export function cpuid(cpu: Cpu): number {
+  return system.cpuid(cpu);
+}
+export function hlt(cpu: Cpu): number {
+  return system.hlt(cpu);
+}
+export function rdmsr(cpu: Cpu): number {
+  return system.rdmsr(cpu);
+}
+export function rdtsc(cpu: Cpu): number {
+  return system.rdtsc(cpu);
+}
+export function sti(cpu: Cpu): number {
+  return system.sti(cpu);
+}
+export function wrmsr(cpu: Cpu): number {
+  return system.wrmsr(cpu);
+}

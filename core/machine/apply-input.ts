@@ -1,0 +1,96 @@
+/**
+ * What each kind of input does to the machine, and which make no sense. `Machine.input` checks, logs and applies.
+ */
+import { HAZARDS } from "../kvm/index.ts";
+import { EV_EDIT, EV_INPUT } from "../trace/events.ts";
+import { VECTORING_HARDWARE_EXCEPTION } from "../x86/door.ts";
+import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
+import type { Input } from "./inputs.ts";
+import { type Machine, POLICY_IDS } from "./machine.ts";
+
+const DONE: EditOutcome = { ok: true, exits: 0, written: 0 };
+const PF = 14;
+/** `kind` of the `input` event. */
+const INPUT_SERIAL = 0;
+const INPUT_INTERRUPT = 1;
+/** `as` of the `edit` event. */
+const EDIT_DEVICE = 3;
+
+/** The sentence that says why an input makes no sense, or null. Nothing is changed. */
+export function refuseInput(machine: Machine, input: Input): string | null {
+  if (machine.over) return `the machine is over (${machine.stop.reason}): reset it first`;
+  switch (input.kind) {
+    case "edit":
+      return checkEdit(machine, input);
+    case "policy":
+      return POLICY_IDS.includes(input.policy)
+        ? null
+        : `there is no policy ${input.policy}; there are ${POLICY_IDS.join(", ")}`;
+    case "hazard":
+      return HAZARDS.some((h) => h.id === input.hazard) ? null : `there is no hazard ${input.hazard}`;
+    case "fault":
+      return machine.cpu.pendingVector >= 0 ? "another event is being delivered: step once first" : null;
+    case "interrupt":
+      return input.vector >= 0 && input.vector <= 255 ? null : "an interrupt vector is 0 to 255";
+    default:
+      return null;
+  }
+}
+
+/** Applies an input at the boundary at which the machine stands. */
+export function applyInput(machine: Machine, input: Input): EditOutcome {
+  const { kvm, trace } = machine;
+  // Whatever comes from outside makes the processor leave the guest first.
+  if (kvm !== null) {
+    machine.exits++;
+    kvm.outsideExit();
+  }
+  switch (input.kind) {
+    case "serial":
+      for (const byte of input.bytes) if (trace.on) trace.emit(EV_INPUT, INPUT_SERIAL, byte);
+      machine.serial.receive(input.bytes);
+      return DONE;
+    case "interrupt":
+      if (trace.on) trace.emit(EV_INPUT, INPUT_INTERRUPT, input.vector);
+      machine.raise(input.vector);
+      return DONE;
+    case "edit":
+      return applyEdit(machine, input);
+    case "dma":
+      dma(machine, input.gpa, input.bytes);
+      return { ok: true, exits: 0, written: input.bytes.length };
+    case "fault":
+      machine.cpu.cr2 = input.gva | 0;
+      machine.cpu.inject(PF, VECTORING_HARDWARE_EXCEPTION, input.error);
+      return DONE;
+    case "policy":
+      machine.changePolicy(input.policy);
+      return DONE;
+    case "hazard": {
+      const { setup } = machine;
+      machine.setup = { ...setup, hazards: { ...setup.hazards, [input.hazard]: input.setting } };
+      kvm?.setHazard(input.hazard, input.setting);
+      return DONE;
+    }
+    case "tlb":
+      machine.setup = { ...machine.setup, tlb: input.tlb };
+      kvm?.setTlb(input.tlb);
+      return DONE;
+    case "unimplemented":
+      machine.setup = { ...machine.setup, unimplemented: input.unimplemented };
+      machine.cpu.unimplementedIsUd = input.unimplemented === "ud";
+      return DONE;
+  }
+}
+
+function dma(machine: Machine, gpa: number, bytes: Uint8Array): void {
+  writePhysical(machine, gpa, bytes);
+  if (!machine.trace.on) return;
+  const first = new DataView(new ArrayBuffer(8));
+  bytes.subarray(0, 8).forEach((byte, i) => {
+    first.setUint8(i, byte);
+  });
+  const high = Math.floor(gpa / 2 ** 32);
+  const value = [first.getUint32(0, true), first.getUint32(4, true)] as const;
+  machine.trace.emit(EV_EDIT, 1, EDIT_DEVICE, gpa, high, bytes.length, ...value);
+}
