@@ -28,10 +28,15 @@ export interface HostedLab {
   openView(view: number, request: ViewRequest): void;
   closeView(view: number): void;
   closeAllViews(): void;
-  /** The status, when it changed since it was last collected (or `force`). */
-  collectStatus(force: boolean, mips: number): Status | null;
-  /** Data of the views that changed since they were last collected. Errors are reported, not thrown. */
-  collectViews(failed: (view: number, error: string) => void): { view: number; data: ViewData }[];
+  /** The status, when it changed since it was last collected (or `force`); figures that only count up if wanted. */
+  collectStatus(force: boolean, mips: number, figures: boolean): Status | null;
+  /** Open views that need not be asked at every push. */
+  readonly calmViews: number;
+  /** Data of the views that changed since they were last asked; `most` of the calm ones are. Errors are reported, not thrown. */
+  collectViews(
+    failed: (view: number, error: string) => void,
+    most: number,
+  ): { view: number; data: ViewData }[];
 }
 
 export interface HostPort {
@@ -53,6 +58,8 @@ export interface HostTools {
 
 export const SLICE_MS = 4;
 export const PUSH_MS = 1000 / 60;
+/** While the machine runs, each calm view and the status's figures are told of this often. */
+export const CALM_MS = 100;
 const MIPS_WINDOW_MS = 250;
 /** Slices that a push tells of at most; a push that was not sent in time loses its oldest. */
 const SLICES_TOLD = 64;
@@ -66,12 +73,16 @@ export class Host {
   private seq = 0;
   /** Sequence number of the push that was not acknowledged yet, or -1. */
   private unacknowledged = -1;
-  private lastPush = Number.NEGATIVE_INFINITY;
+  /** When the lab was last asked what changed, whether anything had or not. */
+  private lastLook = Number.NEGATIVE_INFINITY;
   private pushPlanned = false;
   private statusWanted = true;
   private mips = 0;
   private windowStart = 0;
   private windowUnits = 0;
+  /** Calm views that are due, as a fraction: they take turns, so that no push is heavier than the others. */
+  private calmDue = 0;
+  private lastFigures = Number.NEGATIVE_INFINITY;
   /** Where and when each slice since the last push ended: machine's time, host's clock, and so on. */
   private slices: number[] = [];
 
@@ -178,7 +189,7 @@ export class Host {
 
   private planPush(): void {
     if (this.unacknowledged >= 0) return;
-    const wait = this.lastPush + PUSH_MS - this.tools.now();
+    const wait = this.lastLook + PUSH_MS - this.tools.now();
     if (wait <= 0) {
       this.push();
       return;
@@ -192,15 +203,29 @@ export class Host {
   }
 
   private push(): void {
-    const status = this.lab.collectStatus(this.statusWanted, this.lab.running ? this.mips : 0);
-    const views = this.lab.collectViews((view, error) => this.post({ type: "viewError", view, error }));
+    const { lab } = this;
+    const now = this.tools.now();
+    const figures = !lab.running || now - this.lastFigures >= CALM_MS;
+    const status = lab.collectStatus(this.statusWanted, lab.running ? this.mips : 0, figures);
+    if (status !== null) this.lastFigures = now;
+    const calm = lab.running ? this.calmNow(now) : Number.POSITIVE_INFINITY;
+    const views = lab.collectViews((view, error) => this.post({ type: "viewError", view, error }), calm);
+    this.lastLook = now;
     const { slices } = this;
     this.slices = [];
     if (status === null && views.length === 0) return;
     this.statusWanted = false;
-    this.lastPush = this.tools.now();
     this.unacknowledged = this.seq;
     this.post({ type: "push", seq: this.seq++, status, views, slices });
+  }
+
+  /** How many calm views this push may ask. */
+  private calmNow(now: number): number {
+    const passed = Math.min(CALM_MS, now - this.lastLook);
+    this.calmDue += (this.lab.calmViews * passed) / CALM_MS;
+    const whole = Math.floor(this.calmDue);
+    this.calmDue -= whole;
+    return whole;
   }
 
   private post(message: HostMessage): void {

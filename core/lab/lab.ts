@@ -47,9 +47,12 @@ export class Lab {
   /** The fault that the last refused edit showed, while the machine has not moved. */
   shownFault: { readonly gva: number; readonly error: number; readonly time: number } | null = null;
   private readonly trace: Trace;
-  private readonly views = new Map<number, View>();
+  private readonly views = new Map<number, { readonly view: View; asked: number }>();
+  /** How many times the views were collected. */
+  private looks = 0;
   private lastStatus = "";
   private line: { serial: object | null; total: number; text: string } = { serial: null, total: 0, text: "" };
+  private lastState = "";
 
   constructor(options: LabOptions = {}) {
     this.trace = new Trace(options.traceCapacity ?? 1 << 20);
@@ -108,7 +111,7 @@ export class Lab {
 
   /** @throws LabError when the request cannot be answered */
   openView(id: number, request: ViewRequest): void {
-    this.views.set(id, openView(this.context, request));
+    this.views.set(id, { view: openView(this.context, request), asked: -1 });
   }
 
   closeView(id: number): void {
@@ -119,16 +122,37 @@ export class Lab {
     this.views.clear();
   }
 
-  collectViews(failed: (view: number, error: string) => void): { view: number; data: ViewData }[] {
+  /** How many views are open that need not be asked at every push while the machine runs. */
+  get calmViews(): number {
+    let count = 0;
+    for (const { view } of this.views.values()) if (view.calm) count++;
+    return count;
+  }
+
+  /**
+   * Data of the views that changed since they were last asked. Of the calm ones `most` are asked, those first that
+   * were not asked for longest, and each that was never asked.
+   */
+  collectViews(
+    failed: (view: number, error: string) => void,
+    most = Number.POSITIVE_INFINITY,
+  ): { view: number; data: ViewData }[] {
     this.context.newTick();
+    const look = this.looks++;
+    const turns = [...this.views.values()]
+      .filter(({ view, asked }) => view.calm && asked >= 0)
+      .sort((a, b) => a.asked - b.asked);
+    const waiting = new Set(turns.slice(Math.min(most, turns.length)));
     const news: { view: number; data: ViewData }[] = [];
-    for (const [view, open] of this.views) {
+    for (const [id, open] of this.views) {
+      if (waiting.has(open)) continue;
+      open.asked = look;
       try {
-        const data = open.collect();
-        if (data !== null) news.push({ view, data });
+        const data = open.view.collect();
+        if (data !== null) news.push({ view: id, data });
       } catch (error) {
-        this.views.delete(view);
-        failed(view, error instanceof Error ? error.message : String(error));
+        this.views.delete(id);
+        failed(id, error instanceof Error ? error.message : String(error));
       }
     }
     // What is stored from now on is newer than what was looked at.
@@ -136,10 +160,18 @@ export class Lab {
     return news;
   }
 
-  collectStatus(force: boolean, mips: number): Status | null {
+  /**
+   * The status when it changed (or `force`). Without `figures` a change of what only counts up (time, EIP, counters,
+   * speed) does not count as one.
+   */
+  collectStatus(force: boolean, mips: number, figures = true): Status | null {
     const status = this.status(mips);
+    const { running, state, stop, title, config, audit, traceOn } = status;
+    const now = JSON.stringify([running, state, stop, title, config, audit, traceOn]);
+    if (!force && !figures && now === this.lastState) return null;
     const text = JSON.stringify(status);
     if (!force && text === this.lastStatus) return null;
+    this.lastState = now;
     this.lastStatus = text;
     return status;
   }

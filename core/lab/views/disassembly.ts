@@ -16,7 +16,7 @@ type Request = Extract<ViewRequest, { kind: "disassembly" }>;
 const BEFORE = 64;
 
 export function openDisassembly(lab: LabContext, request: Request): View {
-  return comparing((): DisassemblyView => {
+  const view = comparing((): DisassemblyView => {
     const current = lab.machine.cpu.linearIp >>> 0;
     if (request.address !== null) {
       return { kind: "disassembly", lines: disassembleFrom(lab, request.address, request.count, current) };
@@ -25,6 +25,7 @@ export function openDisassembly(lab: LabContext, request: Request): View {
     const after = disassembleFrom(lab, current, request.count - before.length, current);
     return { kind: "disassembly", lines: [...before, ...after] };
   });
+  return { ...view, calm: request.address === null };
 }
 
 /** `count` lines from an address on. */

@@ -36,6 +36,7 @@ function answer(lab: LabContext, events: readonly TraceEvent[]): EventsView {
 
 /** Follows the end of the ring; only what is new since the last look is searched. */
 class Newest implements View {
+  readonly calm = true;
   private events: TraceEvent[] = [];
   private next = -1;
   private machine: object | null = null;

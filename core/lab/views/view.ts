@@ -7,6 +7,11 @@ import type { LabContext } from "../context.ts";
 import type { ViewData, ViewRequest } from "../protocol/index.ts";
 
 export interface View {
+  /**
+   * True for what a running machine changes faster than anybody reads (registers, the code at EIP, the newest events,
+   * counters): while it runs such a view is asked some ten times a second. What stands in memory never waits so.
+   */
+  readonly calm?: boolean;
   /** New data, or null when nothing changed since the last call. The arrays in it belong to the caller. */
   collect(): ViewData | null;
 }

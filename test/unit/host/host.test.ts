@@ -12,6 +12,9 @@ import type {
 class FakeLab implements HostedLab {
   running = false;
   time = 0;
+  calmViews = 0;
+  readonly calm: number[] = [];
+  readonly figures: boolean[] = [];
   readonly slices: number[] = [];
   readonly commands: Command[] = [];
   readonly open = new Map<number, ViewRequest>();
@@ -46,10 +49,12 @@ class FakeLab implements HostedLab {
   closeAllViews(): void {
     this.open.clear();
   }
-  collectStatus(force: boolean): Status | null {
-    return force || this.dirty ? ({ running: this.running } as unknown as Status) : null;
+  collectStatus(force: boolean, _mips: number, figures: boolean): Status | null {
+    this.figures.push(figures);
+    return force || (this.dirty && figures) ? ({ running: this.running } as unknown as Status) : null;
   }
-  collectViews(): { view: number; data: ViewData }[] {
+  collectViews(_failed: unknown, most: number): { view: number; data: ViewData }[] {
+    this.calm.push(most);
     if (!this.dirty) return [];
     this.dirty = false;
     return [...this.open.keys()].map((view) => ({ view, data: { kind: "console", text: "", total: 0 } }));
@@ -164,7 +169,7 @@ describe("pushes", () => {
   });
 
   test("a push tells of the slices since the one before, and of no more than 64", () => {
-    send({ type: "hello" });
+    send({ type: "view", view: 1, request: { kind: "console" } });
     send({ type: "ack", seq: 0 });
     send({ type: "command", id: 1, command: { name: "run" } });
     const told: number[] = [];
@@ -183,6 +188,32 @@ describe("pushes", () => {
       }
     }
     expect(told.length).toBeGreaterThan(64);
+  });
+
+  test("calm views take turns while the machine runs, ten a second each, and come all when it stands", () => {
+    lab.calmViews = 5;
+    send({ type: "ack", seq: 0 });
+    send({ type: "command", id: 1, command: { name: "run" } });
+    lab.calm.length = 0;
+    lab.figures.length = 0;
+    const begun = clock.ms;
+    while (clock.ms - begun < 1000) {
+      const before = pushes().length;
+      turn();
+      if (pushes().length > before) send({ type: "ack", seq: pushes().at(-1)!.seq });
+    }
+    const asked = lab.calm.reduce((sum, most) => sum + most, 0);
+    expect(Math.max(...lab.calm)).toBeLessThanOrEqual(2);
+    expect(asked).toBeGreaterThan(40);
+    expect(asked).toBeLessThanOrEqual(51);
+    const figures = lab.figures.filter((wanted) => wanted).length;
+    expect(figures).toBeGreaterThanOrEqual(8);
+    expect(figures).toBeLessThanOrEqual(11);
+    send({ type: "command", id: 2, command: { name: "pause" } });
+    pass(PUSH_MS);
+    turn();
+    expect(lab.calm.at(-1)).toBe(Number.POSITIVE_INFINITY);
+    expect(lab.figures.at(-1)).toBe(true);
   });
 
   test("hello begins anew: views closed, status again, whatever was acknowledged", () => {
