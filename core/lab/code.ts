@@ -22,7 +22,7 @@ export function peekLinear(lab: LabContext, address: number, most: number = MAX_
   return bytes;
 }
 
-/** The instruction in these bytes under the present code segment, or null when they end within it. */
-export function decodeHere(lab: LabContext, bytes: Uint8Array): Insn | null {
-  return bytes.length === 0 ? null : decode(bytes, 0, bytes.length, lab.machine.cpu.csBig);
+/** The instruction at `at` of these bytes under the present code segment, or null when they end within it. */
+export function decodeHere(lab: LabContext, bytes: Uint8Array, at = 0): Insn | null {
+  return at >= bytes.length ? null : decode(bytes, at, bytes.length - at, lab.machine.cpu.csBig);
 }

@@ -16,7 +16,9 @@ import { mount, unmount } from "svelte";
 import { navigation } from "../navigate.svelte.ts";
 import { PANES } from "../panes/index.ts";
 import { type LayoutId, settings } from "../settings.svelte.ts";
+import DockTab from "./DockTab.svelte";
 import { LAYOUTS } from "./layouts.ts";
+import { news } from "./news.svelte.ts";
 import PaneHost from "./PaneHost.svelte";
 
 class Content implements IContentRenderer {
@@ -34,8 +36,10 @@ class Content implements IContentRenderer {
   init(parameters: GroupPanelPartInitParameters): void {
     const api: DockviewPanelApi = parameters.api;
     this.#visibility.visible = api.isVisible;
+    news.see(this.#id, api.isVisible);
     this.#listening = api.onDidVisibilityChange((event) => {
       this.#visibility.visible = event.isVisible;
+      news.see(this.#id, event.isVisible);
     });
     this.#mounted = mount(PaneHost, {
       target: this.element,
@@ -45,35 +49,33 @@ class Content implements IContentRenderer {
 
   dispose(): void {
     this.#listening?.dispose();
+    news.see(this.#id, false);
     if (this.#mounted !== null) void unmount(this.#mounted);
     this.#mounted = null;
   }
 }
 
-/** A tab: its title, and a cross for the mouse (the keyboard closes a pane by its command). */
+/** A tab: its title, news of a hidden pane, and a cross for the mouse. */
 class Tab implements ITabRenderer {
   readonly element = document.createElement("div");
+  readonly #id: string;
+  #mounted: Record<string, unknown> | null = null;
+
+  constructor(id: string) {
+    this.#id = id;
+    this.element.className = "tab-host";
+  }
 
   init(parameters: TabPartInitParameters): void {
-    const title = document.createElement("span");
-    title.textContent = parameters.title;
-    const cross = document.createElement("span");
-    cross.className = "tab-close";
-    cross.title = `Close ${parameters.title}`;
-    cross.setAttribute("aria-hidden", "true");
-    const close = (event: Event) => {
-      event.preventDefault();
-      event.stopPropagation();
-      parameters.api.close();
-    };
-    // The tab's own handlers must not see the press: they would activate or drag what is being closed.
-    cross.addEventListener("pointerdown", (event) => event.stopPropagation());
-    cross.addEventListener("click", close);
-    this.element.className = "tab";
-    this.element.addEventListener("auxclick", (event) => {
-      if (event.button === 1) close(event);
+    this.#mounted = mount(DockTab, {
+      target: this.element,
+      props: { id: this.#id, title: parameters.title, onclose: () => parameters.api.close() },
     });
-    this.element.append(title, cross);
+  }
+
+  dispose(): void {
+    if (this.#mounted !== null) void unmount(this.#mounted);
+    this.#mounted = null;
   }
 }
 
@@ -89,7 +91,7 @@ class Dock {
     const api = createDockview(element, {
       theme: { name: "quadrant", className: "dockview-theme-quadrant", dndTabIndicator: "line" },
       createComponent: ({ name }) => new Content(name),
-      createTabComponent: () => new Tab(),
+      createTabComponent: ({ id }) => new Tab(id),
       defaultTabComponent: "tab",
       disableFloatingGroups: true,
     });

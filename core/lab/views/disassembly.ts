@@ -81,7 +81,7 @@ function linesBefore(lab: LabContext, current: number, most: number): Disassembl
     let count = 0;
     let at = start - from;
     while (at < bytes.length) {
-      const insn = decodeHere(lab, bytes.subarray(at));
+      const insn = decodeHere(lab, bytes, at);
       if (insn === null || insn.row.opcode < 0) break;
       at += insn.length;
       count++;

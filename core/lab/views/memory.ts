@@ -34,6 +34,7 @@ class Memory implements View {
   private bytes = new Uint8Array(0);
   private state = new Uint8Array(0);
   private seen = 0;
+  private machine: object | null = null;
   private first = true;
 
   constructor(
@@ -43,7 +44,9 @@ class Memory implements View {
 
   collect(): MemoryView | null {
     const pages = this.describePages();
-    if (!this.first && samePages(pages, this.pages) && !this.written(pages)) return null;
+    const sameMachine = this.machine === this.lab.machine;
+    this.machine = this.lab.machine;
+    if (!this.first && sameMachine && samePages(pages, this.pages) && !this.written(pages)) return null;
     this.seen = this.lab.memory.epoch;
     const sameInfo = samePages(pages, this.pages);
     const { bytes, state, changed } = this.read(pages);

@@ -36,6 +36,7 @@ export class SpteWatch {
   words = new Uint32Array(0);
   changed = new Uint8Array(0);
   private hpa = -1;
+  private machine: object | null = null;
   private seen = 0;
 
   constructor(private readonly lab: LabContext) {}
@@ -43,8 +44,11 @@ export class SpteWatch {
   /** True when a word changed since the last look, or another page is looked at. */
   look(hpa: number): boolean {
     const { memory } = this.lab;
+    const sameMachine = this.machine === this.lab.machine;
     const again = hpa === this.hpa;
-    if (again && memory.version[hpa >>> 12]! <= this.seen) {
+    this.machine = this.lab.machine;
+    // Another machine's versions are counted anew.
+    if (again && sameMachine && memory.version[hpa >>> 12]! <= this.seen) {
       if (this.changed.some((c) => c !== 0)) this.changed.fill(0);
       return false;
     }

@@ -30,6 +30,7 @@ class Table implements View {
   private gfn = -1;
   private entrySize: 4 | 8 = 4;
   private hfn = -1;
+  private machine: object | null = null;
   private seen = 0;
   private header = "";
 
@@ -120,8 +121,11 @@ class Table implements View {
   private lookAtEntries(gfn: number, entrySize: 4 | 8): boolean {
     const { memory, slots } = this.lab;
     const hfn = slots.hfnOf(gfn);
+    const sameMachine = this.machine === this.lab.machine;
     const again = gfn === this.gfn && hfn === this.hfn && entrySize === this.entrySize;
-    if (again && (hfn < 0 || memory.version[hfn]! <= this.seen)) {
+    this.machine = this.lab.machine;
+    // Another machine's versions are counted anew.
+    if (again && sameMachine && (hfn < 0 || memory.version[hfn]! <= this.seen)) {
       this.changed.fill(0);
       return false;
     }

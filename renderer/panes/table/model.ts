@@ -219,15 +219,14 @@ export function verdictsOf(write: Pick<LastWrite, "pages">): Verdict[] {
   });
 }
 
-/** The last write as one sentence, without its verdicts. */
+/** The shown write as one sentence, without its verdicts. */
 export function writeSentence(view: TableView): string {
-  const write = view.lastWrite;
+  const write = shownWrite(view);
   if (write === null) return "No write to this table has been seen yet.";
-  const entry = Math.floor(write.offset / view.entrySize);
-  const last = Math.floor((write.offset + write.bytes - 1) / view.entrySize);
+  const { entry, lastEntry: last } = write;
   const name = ENTRY_NAMES[view.level];
   const which = last === entry ? `${name} ${entry}` : `${name} ${entry} to ${last}`;
-  return `${write.bytes} ${write.bytes === 1 ? "byte" : "bytes"} at ${hex(view.gfn * 4096 + write.offset, 8)} (${which})`;
+  return `${write.next ? "About to be written" : "Written"}: ${write.bytes} ${write.bytes === 1 ? "byte" : "bytes"} at ${hex(view.gfn * 4096 + write.offset, 8)} (${which})`;
 }
 
 /** The flood detector's count in words. */

@@ -133,7 +133,7 @@ describe("table model", () => {
   it("tells the last write and what it skipped", () => {
     const view = pageTable();
     expect(writtenEntry(view)).toBe(584);
-    expect(writeSentence(view)).toBe("4 bytes at 01234920 (PTE 584)");
+    expect(writeSentence(view)).toBe("Written: 4 bytes at 01234920 (PTE 584)");
     expect(verdictsOf(view.lastWrite!).map((v) => [v.tone, v.text, v.sptes])).toEqual([
       ["skip", "skipped: wrong quadrant (q0 ≠ q1)", []],
       ["hit", "spte 72", [72]],
