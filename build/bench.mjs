@@ -10,8 +10,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { build } from "vite";
 import { inRoot } from "./lib/repository.mjs";
+import { install } from "./lib/run.mjs";
+
+if (!(await install())) process.exit(1);
 
 if (process.argv[2] === "--latency") {
   const { runLatency } = await import("./lib/latency.mjs");
@@ -39,6 +41,7 @@ const COSTS = [
   { name: "invlpg-touch", loop: 7, iterations: 200_000 },
 ];
 
+const { build } = await import("vite");
 const out = inRoot(".cache", "bench");
 mkdirSync(out, { recursive: true });
 await build({

@@ -182,14 +182,18 @@ describe("the table", () => {
     expect(left!.changed.every((c) => c === 0)).toBe(true);
   });
 
-  test("without a gfn it follows the last write, and begins with the directory", () => {
+  test("without a gfn it shows the table about to be written, then follows the last write", () => {
     lab.command({ name: "reset" });
     lab.sharedTrace.clear();
-    const view = open({ kind: "table", gfn: null, level: null });
-    expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0 });
-    expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
+    expect(open({ kind: "table", gfn: null, level: null })).toMatchObject({ gfn: TABLE, level: 1 });
     step();
     expect(again<"table">()).toMatchObject({ gfn: TABLE, level: 1 });
+  });
+
+  test("the directory is shadowed by four pages, one a quadrant", () => {
+    const view = open({ kind: "table", gfn: 1, level: 2 });
+    expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0 });
+    expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
   });
 
   test("frames beside the sptes have their gfn and rmap", () => {
