@@ -32,6 +32,15 @@ export class Symbols {
     return this.sorted[first]!.name;
   }
 
+  /** Address of the last symbol below this one, or of the first above it; -1 when there is none. */
+  addressBelow(address: number): number {
+    return this.sorted[this.below(address - 1)]?.address ?? -1;
+  }
+
+  addressAbove(address: number): number {
+    return this.sorted[this.below(address) + 1]?.address ?? -1;
+  }
+
   /** "name", "name+0x12", or "" when nothing is near. */
   where(address: number): string {
     const i = this.below(address);

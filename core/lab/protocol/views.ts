@@ -24,6 +24,8 @@ export const ViewRequest = v.variant(
       /** Linear address, or null: around EIP. */
       address: v.nullable(u32("address")),
       count: whole(1, 200, "count"),
+      /** Lines wanted in front of `address`, which is where an instruction begins; for reading upwards. */
+      before: v.optional(whole(0, 200, "before")),
     }),
     v.strictObject({ kind: v.literal("shadowPages") }),
     v.strictObject({ kind: v.literal("shadowPage"), hpa: u32("hpa") }),

@@ -13,10 +13,13 @@ import { comparing, type View } from "./view.ts";
 
 type Request = Extract<ViewRequest, { kind: "disassembly" }>;
 
-/** Bytes in front of EIP among which a beginning is looked for. */
+/** Bytes in front of an instruction among which a beginning is looked for, when no symbol says one. */
 const BEFORE = 64;
+/** A symbol farther away than this says nothing about where instructions begin. */
+const FAR = 2048;
 
 export function openDisassembly(lab: LabContext, request: Request): View {
+<<<<<<< HEAD
   const { address, count } = request;
   if (address !== null) {
     return comparing((): DisassemblyView => {
@@ -46,9 +49,19 @@ function aroundEip(lab: LabContext, top: number, count: number): DisassemblyLine
   }
   const before = linesBefore(lab, current, Math.floor(count / 4));
   return [...before, ...disassembleFrom(lab, current, count - before.length, current)];
+=======
+  return comparing((): DisassemblyView => {
+    const current = lab.machine.cpu.linearIp >>> 0;
+    const start = request.address ?? current;
+    const wanted = request.address === null ? Math.floor(request.count / 4) : (request.before ?? 0);
+    const before = linesBefore(lab, start, wanted, current).slice(0, request.count);
+    const after = disassembleFrom(lab, start, request.count - before.length, current);
+    return { kind: "disassembly", lines: [...before, ...after] };
+  });
+>>>>>>> polish
 }
 
-/** `count` lines from an address on. */
+/** `count` lines from an address on. Where a symbol or EIP is, a line begins: what lies in the way is shown as bytes. */
 export function disassembleFrom(
   lab: LabContext,
   address: number,
@@ -57,7 +70,9 @@ export function disassembleFrom(
 ): DisassemblyLine[] {
   const lines: DisassemblyLine[] = [];
   for (let at = address; lines.length < count; ) {
-    const { line, length } = lineAt(lab, at, current);
+    const symbol = lab.symbols.addressAbove(at);
+    const known = current > at && (symbol < 0 || current < symbol) ? current : symbol;
+    const { line, length } = lineAt(lab, at, current, at === current ? -1 : known);
     lines.push(line);
     at += length;
     if (at > 0xffff_ffff) break;
@@ -66,32 +81,58 @@ export function disassembleFrom(
 }
 
 /**
- * The lines that end exactly at `current`. x86 code cannot be read backwards: beginnings are tried, a symbol's first,
- * then the farthest that comes out at `current` by way of valid instructions.
+ * The `most` lines that end exactly at `end`. x86 code cannot be read backwards: where instructions begin is known at
+ * symbols and at EIP, so it is read forwards from the nearest of them below; without one, beginnings are tried.
  */
-function linesBefore(lab: LabContext, current: number, most: number): DisassemblyLine[] {
+function linesBefore(lab: LabContext, end: number, most: number, current: number): DisassemblyLine[] {
+  let starts: number[] = [];
+  for (let to = end; starts.length < most && to > 0; ) {
+    const symbol = lab.symbols.addressBelow(to);
+    const from = current < to && current > symbol ? current : symbol;
+    const stretch = from >= 0 && to - from < FAR ? startsUpTo(lab, from, to) : guessUpTo(lab, to);
+    if (stretch.length === 0) break;
+    starts = [...stretch, ...starts];
+    to = stretch[0]!;
+  }
   if (most === 0) return [];
-  const from = Math.max(0, current - BEFORE);
-  const bytes = peekLinear(lab, from, current - from);
-  if (bytes.length < current - from) return [];
+  const shown = starts.slice(-most);
+  return shown.map((at, i) => lineAt(lab, at, current, shown[i + 1] ?? end).line);
+}
+
+/** Where the lines begin from a place where an instruction does, up to another such place; empty when unreadable. */
+function startsUpTo(lab: LabContext, from: number, to: number): number[] {
+  const bytes = peekLinear(lab, from, to - from);
+  if (bytes.length < to - from) return [];
   const starts: number[] = [];
-  for (let at = current - 1; at >= from; at--) if (lab.symbols.at(at) !== null) starts.push(at);
-  for (let at = from; at < current; at++) starts.push(at);
-  for (const start of starts) {
-    let count = 0;
-    let at = start - from;
+  for (let at = 0; at < bytes.length; ) {
+    starts.push(from + at);
+    // What would run over the end is no instruction: a byte by itself.
+    at += decodeHere(lab, bytes, at)?.length ?? 1;
+  }
+  return starts;
+}
+
+/** As `startsUpTo`, from the farthest beginning within reach that comes out at `to` by way of valid instructions. */
+function guessUpTo(lab: LabContext, to: number): number[] {
+  const from = Math.max(0, to - BEFORE);
+  const bytes = peekLinear(lab, from, to - from);
+  if (bytes.length < to - from) return [];
+  for (let first = 0; first < bytes.length; first++) {
+    const starts: number[] = [];
+    let at = first;
     while (at < bytes.length) {
       const insn = decodeHere(lab, bytes, at);
       if (insn === null || insn.row.opcode < 0) break;
+      starts.push(from + at);
       at += insn.length;
-      count++;
     }
-    if (at === bytes.length) return disassembleFrom(lab, start, count, current).slice(-most);
+    if (at === bytes.length) return starts;
   }
   return [];
 }
 
-function lineAt(lab: LabContext, address: number, current: number) {
+/** The instruction at an address, or a single byte of it when it would run over `next`, where another begins (-1: none). */
+function lineAt(lab: LabContext, address: number, current: number, next: number) {
   const bytes = peekLinear(lab, address);
   const insn = decodeHere(lab, bytes);
   const eip = (address - lab.machine.cpu.csBase) >>> 0;
@@ -109,6 +150,10 @@ function lineAt(lab: LabContext, address: number, current: number) {
       target: null,
     };
     return { line, length: 1 };
+  }
+  if (next >= 0 && address < next && address + insn.length > next) {
+    const byte = hexBytes(bytes.subarray(0, 1));
+    return { line: { ...known, bytes: byte, text: `db 0x${byte}`, target: null }, length: 1 };
   }
   const length = Math.max(1, Math.min(insn.length, bytes.length));
   const line: DisassemblyLine = {

@@ -139,6 +139,30 @@ describe("processor and code", () => {
   });
 });
 
+describe("disassembly upwards", () => {
+  /** Beginnings of instructions from `start` to the first write, read forwards. */
+  const forwards = () => {
+    const all = open({ kind: "disassembly", address: 0x100000, count: 200 }).lines;
+    return all.slice(all.findIndex((l) => l.symbol === "start"));
+  };
+  test("the lines in front of any instruction are those that reading forwards shows", () => {
+    const all = forwards();
+    const last = all.findIndex((l) => l.current);
+    expect(last).toBeGreaterThan(20);
+    for (let i = 1; i <= last; i++) {
+      const { lines } = open({ kind: "disassembly", address: all[i]!.address, count: 40, before: 20 });
+      const at = lines.findIndex((l) => l.address === all[i]!.address);
+      expect(at).toBe(20);
+      const seen = lines.slice(Math.max(0, at - i), at + 1).map((l) => [l.address, l.text]);
+      expect(seen).toEqual(all.slice(Math.max(0, i - 20), i + 1).map((l) => [l.address, l.text]));
+    }
+  });
+  test("where nothing is mapped below, there are no lines", () => {
+    const { lines } = open({ kind: "disassembly", address: LEFT, count: 10, before: 5 });
+    expect(lines[0]!.address).toBe(LEFT);
+  });
+});
+
 describe("shadow pages", () => {
   test("the list, and one page's sptes with what changed", () => {
     const list = open({ kind: "shadowPages" });
@@ -182,12 +206,24 @@ describe("the table", () => {
     expect(left!.changed.every((c) => c === 0)).toBe(true);
   });
 
+<<<<<<< HEAD
   test("without a gfn it shows the table about to be written, then follows the last write", () => {
     lab.command({ name: "reset" });
     lab.sharedTrace.clear();
     expect(open({ kind: "table", gfn: null, level: null })).toMatchObject({ gfn: TABLE, level: 1 });
     step();
     expect(again<"table">()).toMatchObject({ gfn: TABLE, level: 1 });
+=======
+  test("without a gfn it shows the write to come, else the last one, else the directory", () => {
+    const first = open({ kind: "table", gfn: null, level: null });
+    expect(first).toMatchObject({ gfn: TABLE, level: 1, lastWrite: null, upcoming: { offset: 584 * 4 } });
+    step();
+    expect(again<"table">()).toMatchObject({ gfn: TABLE, upcoming: null, lastWrite: { offset: 584 * 4 } });
+    lab.sharedTrace.clear();
+    const view = open({ kind: "table", gfn: null, level: null });
+    expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0, upcoming: null });
+    expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
+>>>>>>> polish
   });
 
   test("the directory is shadowed by four pages, one a quadrant", () => {
