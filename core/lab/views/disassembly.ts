@@ -19,12 +19,13 @@ const BEFORE = 64;
 const FAR = 2048;
 
 export function openDisassembly(lab: LabContext, request: Request): View {
-<<<<<<< HEAD
   const { address, count } = request;
   if (address !== null) {
     return comparing((): DisassemblyView => {
       const current = lab.machine.cpu.linearIp >>> 0;
-      return { kind: "disassembly", lines: disassembleFrom(lab, address, count, current) };
+      const before = linesBefore(lab, address, request.before ?? 0, current).slice(0, count);
+      const after = disassembleFrom(lab, address, count - before.length, current);
+      return { kind: "disassembly", lines: [...before, ...after] };
     });
   }
   let top = -1;
@@ -47,18 +48,8 @@ function aroundEip(lab: LabContext, top: number, count: number): DisassemblyLine
     const at = lines.findIndex((line) => line.current);
     if (at >= 0 && at < count - Math.floor(count / 4)) return lines;
   }
-  const before = linesBefore(lab, current, Math.floor(count / 4));
+  const before = linesBefore(lab, current, Math.floor(count / 4), current);
   return [...before, ...disassembleFrom(lab, current, count - before.length, current)];
-=======
-  return comparing((): DisassemblyView => {
-    const current = lab.machine.cpu.linearIp >>> 0;
-    const start = request.address ?? current;
-    const wanted = request.address === null ? Math.floor(request.count / 4) : (request.before ?? 0);
-    const before = linesBefore(lab, start, wanted, current).slice(0, request.count);
-    const after = disassembleFrom(lab, start, request.count - before.length, current);
-    return { kind: "disassembly", lines: [...before, ...after] };
-  });
->>>>>>> polish
 }
 
 /** `count` lines from an address on. Where a symbol or EIP is, a line begins: what lies in the way is shown as bytes. */

@@ -206,14 +206,6 @@ describe("the table", () => {
     expect(left!.changed.every((c) => c === 0)).toBe(true);
   });
 
-<<<<<<< HEAD
-  test("without a gfn it shows the table about to be written, then follows the last write", () => {
-    lab.command({ name: "reset" });
-    lab.sharedTrace.clear();
-    expect(open({ kind: "table", gfn: null, level: null })).toMatchObject({ gfn: TABLE, level: 1 });
-    step();
-    expect(again<"table">()).toMatchObject({ gfn: TABLE, level: 1 });
-=======
   test("without a gfn it shows the write to come, else the last one, else the directory", () => {
     const first = open({ kind: "table", gfn: null, level: null });
     expect(first).toMatchObject({ gfn: TABLE, level: 1, lastWrite: null, upcoming: { offset: 584 * 4 } });
@@ -223,7 +215,6 @@ describe("the table", () => {
     const view = open({ kind: "table", gfn: null, level: null });
     expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0, upcoming: null });
     expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
->>>>>>> polish
   });
 
   test("the directory is shadowed by four pages, one a quadrant", () => {
