@@ -18,6 +18,10 @@ export interface Action {
   readonly checked?: () => boolean;
   /** A line above it in the menu. */
   readonly separator?: boolean;
+  /** The key counts only while the keyboard is in this pane, and there before all others. */
+  readonly pane?: string;
+  /** The key is told here, but the pane (or the browser) answers it by itself. */
+  readonly native?: boolean;
   /** Not in the menu bar (still in the palette). */
   readonly paletteOnly?: boolean;
   readonly run: () => void | Promise<void>;
@@ -46,6 +50,16 @@ class Actions {
 
   enabled(action: Action): boolean {
     return action.when?.() ?? true;
+  }
+
+  /** The action of a key in a pane (or in none), or undefined; `taken`: the key means something, if not now. */
+  ofKey(key: string, pane: string | undefined): { action: Action | undefined; taken: boolean } {
+    const fits = this.#list.filter(
+      (action) => action.key === key && (action.pane === undefined || action.pane === pane),
+    );
+    const nearest = [...fits.filter((action) => action.pane !== undefined), ...fits];
+    if (nearest[0]?.native === true) return { action: undefined, taken: false };
+    return { action: nearest.find((action) => this.enabled(action)), taken: fits.length > 0 };
   }
 
   /** Runs it if it can run now. Answers whether it did. */

@@ -46,6 +46,9 @@ class Navigation {
   code = $state.raw<PlaceOf<"code">>({ kind: "code", address: null });
   hovered = $state.raw<Hovered | null>(null);
 
+  /** Counts the guests that came into the window: panes that look at places of their own begin anew. */
+  visit = $state(0);
+
   #history = $state.raw<readonly Place[]>([]);
   #at = $state(-1);
 
@@ -74,6 +77,19 @@ class Navigation {
   /** null: back to following EIP. */
   showCode(address: number | null): void {
     this.go({ kind: "code", address });
+  }
+
+  /** Another guest: what was looked at is not there any more. */
+  begin(): void {
+    this.#history = [];
+    this.#at = -1;
+    this.table = { kind: "table", gfn: null, level: null, entry: null };
+    this.address = { kind: "address", space: "gva", address: 0, length: 1 };
+    this.page = null;
+    this.walk = null;
+    this.code = { kind: "code", address: null };
+    this.hovered = null;
+    this.visit++;
   }
 
   back(): void {

@@ -131,7 +131,7 @@ class Dock {
     } else if (api.hasMaximizedGroup() && !standing.api.isVisible) {
       api.exitMaximizedGroup();
       standing.api.setActive();
-    } else standing.api.setActive();
+    } else if (!standing.api.isActive) standing.api.setActive();
     if (focus) this.focusPane(id);
   }
 

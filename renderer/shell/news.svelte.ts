@@ -30,7 +30,7 @@ class AllNews {
     if (visible) now.add(id);
     else now.delete(id);
     this.#visible = now;
-    this.#seen = { ...this.#seen, [id]: COUNT[id]!() };
+    if (lab.status !== null) this.#seen = { ...this.#seen, [id]: COUNT[id]!() };
   }
 
   /** Call inside an effect: keeps count of what is in sight, and of a machine that began again. */

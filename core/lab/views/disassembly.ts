@@ -140,7 +140,8 @@ function lineAt(lab: LabContext, address: number, current: number, next: number)
       text: bytes.length === 0 ? "(nothing is mapped here)" : "(continues where nothing is mapped)",
       target: null,
     };
-    return { line, length: 1 };
+    // Nothing is mapped up to the next page.
+    return { line, length: bytes.length === 0 ? 4096 - (address % 4096) : 1 };
   }
   if (next >= 0 && address < next && address + insn.length > next) {
     const byte = hexBytes(bytes.subarray(0, 1));
