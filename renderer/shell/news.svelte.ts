@@ -23,6 +23,10 @@ class AllNews {
   /** The count when the pane was last seen; absent: what there was at first is no news. */
   #seen = $state.raw<Readonly<Record<string, number>>>({});
 
+  /** To notice that another machine began, or the same one again: what it has at its beginning is no news. */
+  #title = "";
+  #time = 0;
+
   /** A pane came to sight, or went out of it. */
   see(id: string, visible: boolean): void {
     if (!(id in COUNT)) return;
@@ -35,12 +39,21 @@ class AllNews {
 
   /** Call inside an effect: keeps count of what is in sight, and of a machine that began again. */
   follow(): void {
+    const { status } = lab;
+    if (status === null) return;
+    const again = status.title !== this.#title || status.time < this.#time;
+    this.#title = status.title;
+    this.#time = status.time;
     let changed: Record<string, number> | null = null;
     for (const [id, count] of Object.entries(COUNT)) {
       const now = count();
       const seen = this.#seen[id];
-      if (lab.status === null) continue;
-      if (seen === undefined || now < seen || (this.#visible.has(id) && now !== seen))
+      if (
+        seen === undefined ||
+        now < seen ||
+        (again && now !== seen) ||
+        (this.#visible.has(id) && now !== seen)
+      )
         changed = { ...(changed ?? this.#seen), [id]: now };
     }
     if (changed !== null) this.#seen = changed;
