@@ -10,8 +10,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { build } from "vite";
 import { inRoot } from "./lib/repository.mjs";
+import { install } from "./lib/run.mjs";
+
+if (!(await install())) process.exit(1);
 
 if (process.argv[2] === "--latency") {
   const { runLatency } = await import("./lib/latency.mjs");
@@ -25,20 +27,21 @@ const ROUNDS = Number(options.rounds);
 
 /** Loops of loops.asm: number, iterations of a round, instructions an iteration. */
 const LOOPS = [
-  { name: "arithmetic", loop: 0, iterations: 2_000_000, instructions: 10 },
-  { name: "load-store", loop: 1, iterations: 40_000, instructions: 64 * 6 + 3 },
-  { name: "cr3-reload", loop: 2, iterations: 10_000, instructions: 64 * 6 + 4 },
-  { name: "pte-write", loop: 3, iterations: 60_000, instructions: 6 },
-  { name: "call-return", loop: 4, iterations: 1_000_000, instructions: 9 },
+  { name: "arithmetic", loop: 0, iterations: 10_000_000, instructions: 10 },
+  { name: "load-store", loop: 1, iterations: 200_000, instructions: 64 * 6 + 3 },
+  { name: "cr3-reload", loop: 2, iterations: 60_000, instructions: 64 * 6 + 4 },
+  { name: "pte-write", loop: 3, iterations: 600_000, instructions: 6 },
+  { name: "call-return", loop: 4, iterations: 8_000_000, instructions: 9 },
 ];
 /** What an exit, a trapped write and a refill cost: Quadrant alone, under B. */
 const COSTS = [
-  { name: "cpuid", loop: 5, iterations: 100_000 },
-  { name: "pte-write", loop: 3, iterations: 60_000 },
-  { name: "two-pte-writes", loop: 6, iterations: 60_000 },
-  { name: "invlpg-touch", loop: 7, iterations: 200_000 },
+  { name: "cpuid", loop: 5, iterations: 400_000 },
+  { name: "pte-write", loop: 3, iterations: 300_000 },
+  { name: "two-pte-writes", loop: 6, iterations: 300_000 },
+  { name: "invlpg-touch", loop: 7, iterations: 1_000_000 },
 ];
 
+const { build } = await import("vite");
 const out = inRoot(".cache", "bench");
 mkdirSync(out, { recursive: true });
 await build({

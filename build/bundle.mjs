@@ -30,6 +30,7 @@ function renderer() {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit: 4096,
+      rolldownOptions: { checks: { pluginTimings: false } },
       reportCompressedSize: false,
     },
   });
@@ -50,6 +51,7 @@ async function script(entry, file) {
       target: NODE,
       minify: false,
       rolldownOptions: {
+        checks: { pluginTimings: false },
         external: ["electron", /^node:/],
         output: {
           format: file.endsWith(".cjs") ? "cjs" : "es",

@@ -58,6 +58,8 @@ export interface HostTools {
 
 export const SLICE_MS = 4;
 export const PUSH_MS = 1000 / 60;
+/** A look may come this much early; the one after it is then due later by as much. */
+const EARLY_MS = 2;
 /** While the machine runs, each calm view and the status's figures are told of this often. */
 export const CALM_MS = 100;
 const MIPS_WINDOW_MS = 250;
@@ -75,6 +77,8 @@ export class Host {
   private unacknowledged = -1;
   /** When the lab was last asked what changed, whether anything had or not. */
   private lastLook = Number.NEGATIVE_INFINITY;
+  /** When the next look is due: looks that come a little early, because frames and clocks jitter, make none too many. */
+  private due = Number.NEGATIVE_INFINITY;
   private pushPlanned = false;
   private statusWanted = true;
   private mips = 0;
@@ -189,8 +193,8 @@ export class Host {
 
   private planPush(): void {
     if (this.unacknowledged >= 0) return;
-    const wait = this.lastLook + PUSH_MS - this.tools.now();
-    if (wait <= 0) {
+    const wait = this.due - this.tools.now();
+    if (wait <= EARLY_MS) {
       this.push();
       return;
     }
@@ -211,6 +215,7 @@ export class Host {
     const calm = lab.running ? this.calmNow(now) : Number.POSITIVE_INFINITY;
     const views = lab.collectViews((view, error) => this.post({ type: "viewError", view, error }), calm);
     this.lastLook = now;
+    this.due = Math.max(this.due, now) + PUSH_MS;
     const { slices } = this;
     this.slices = [];
     if (status === null && views.length === 0) return;

@@ -6,9 +6,12 @@
 import { FRAME_CODE } from "../memory/host-memory.ts";
 import type { Cpu } from "./cpu.ts";
 import { ACCESS_USER, ACCESS_WRITE, EXIT_PF, RUN_EXIT } from "./door.ts";
-import { GP, PF, SS_FAULT } from "./exceptions.ts";
+import { AC, GP, PF, SS_FAULT } from "./exceptions.ts";
+import { FLAG_AC, REST } from "./flags.ts";
 import { SS } from "./isa/insn.ts";
 import { isExpandDown, isReadable, isUnusable, isWritable, SEG_BIG } from "./segment-cache.ts";
+
+const CR0_AM = 1 << 18;
 
 /** ACCESS_USER when the program runs at CPL 3, else 0. */
 export function userBit(cpu: Cpu): number {
@@ -56,6 +59,18 @@ export function linearOf(cpu: Cpu, seg: number, ea: number, size: number, write:
     return 0;
   }
   return (ea + cpu.segBase[seg]!) | 0;
+}
+
+/**
+ * Raises #AC(0) for a user access at an address that its size (1, 2, 4 or 8 bytes) does not divide, while CR0.AM and
+ * EFLAGS.AC ask for it (SDM vol. 3, 6.15, #AC). True: raised. The fast paths need not ask: they take aligned accesses
+ * only. Accesses that the processor makes as a supervisor are never checked.
+ */
+export function misaligned(cpu: Cpu, la: number, size: number): boolean {
+  if ((la & (size - 1)) === 0 || cpu.cpl !== 3) return false;
+  if ((cpu.cr0 & CR0_AM) === 0 || (cpu.regs[REST]! & FLAG_AC) === 0) return false;
+  cpu.raise(AC, 0);
+  return true;
 }
 
 /** Loads from a host byte address, within one frame. */
@@ -158,18 +173,18 @@ export function linearCheck(cpu: Cpu, la: number, size: number, access: number):
 
 export function readSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
   const la = linearOf(cpu, seg, ea, size, false);
-  return cpu.faulted ? 0 : linearRead(cpu, la, size, userBit(cpu));
+  return cpu.faulted || misaligned(cpu, la, size) ? 0 : linearRead(cpu, la, size, userBit(cpu));
 }
 
 export function writeSlow(cpu: Cpu, seg: number, ea: number, size: number, value: number): void {
   const la = linearOf(cpu, seg, ea, size, true);
-  if (!cpu.faulted) linearWrite(cpu, la, size, value, userBit(cpu));
+  if (!cpu.faulted && !misaligned(cpu, la, size)) linearWrite(cpu, la, size, value, userBit(cpu));
 }
 
 /** Reads for a later `rmwWrite`, with all the checks of a write: that one cannot fault any more. */
 export function rmwReadSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
   const la = linearOf(cpu, seg, ea, size, true);
-  if (cpu.faulted) return 0;
+  if (cpu.faulted || misaligned(cpu, la, size)) return 0;
   cpu.rmwLa = la;
   cpu.rmwHost = -1;
   const user = userBit(cpu);

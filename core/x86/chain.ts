@@ -208,14 +208,15 @@ export function chain(cpu: Cpu, budget: number): number {
   let left = budget;
   const tlb = cpu.tlb;
   const regs = cpu.regs;
-  let block = nextBlock(cpu);
+  const first = nextBlock(cpu);
+  if (first === null) return RETIRED_STOP;
+  let block: Block = first;
+  let n = block.count;
+  if (cpu.attention !== 0) {
+    n = roomIn(cpu, block);
+    if (n === 0) return STEP_NEXT;
+  }
   for (;;) {
-    if (block === null) return RETIRED_STOP;
-    let n = block.count;
-    if (cpu.attention !== 0) {
-      n = roomIn(cpu, block);
-      if (n === 0) return STEP_NEXT;
-    }
     if (n > left) n = left;
     const insns = block.insns;
     let eip = cpu.eip;
@@ -449,21 +450,27 @@ export function chain(cpu: Cpu, budget: number): number {
     if (answer <= BRANCH) {
       cpu.retired += i;
       left -= i;
-      cpu.midRep = false;
-      if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) return RUN_RETIRED;
+      if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) {
+        cpu.midRep = false;
+        return RUN_RETIRED;
+      }
       const to = cpu.eip;
-      if (block.nextEip === to && block.nextEpoch === tlb.fetchEpoch) {
-        block = block.next;
-      } else {
+      let next = block.next;
+      if (block.nextEip !== to || block.nextEpoch !== tlb.fetchEpoch || next === null) {
         cpu.running = null;
-        const from: Block = block;
-        block = nextBlock(cpu);
-        if (block !== null && block.hfn >= 0) {
-          from.next = block;
-          from.nextEip = to;
-          from.nextEpoch = tlb.fetchEpoch;
+        next = nextBlock(cpu);
+        if (next === null) {
+          cpu.midRep = false;
+          return RETIRED_STOP;
+        }
+        if (next.hfn >= 0) {
+          block.next = next;
+          block.nextEip = to;
+          block.nextEpoch = tlb.fetchEpoch;
         }
       }
+      block = next;
+      n = block.count;
       continue;
     }
     // The last instruction did not retire as a whole.
@@ -483,7 +490,7 @@ export function chain(cpu: Cpu, budget: number): number {
     cpu.running = null;
     cpu.retired += done;
     left -= done;
-    if (done > 0) cpu.midRep = false;
+    if (left !== budget) cpu.midRep = false;
     if (answer === STOP) {
       cpu.eip = (eip - insns[done]!.length) | 0;
       if (cpu.stopCode >= 0) nameStop(cpu, block, done);
@@ -491,7 +498,10 @@ export function chain(cpu: Cpu, budget: number): number {
     }
     // RESTART: EIP stands where it was, the sentinel has no length.
     if (left <= 0 || cpu.attention !== 0) return RUN_RETIRED;
-    block = nextBlock(cpu);
+    const again = nextBlock(cpu);
+    if (again === null) return RETIRED_STOP;
+    block = again;
+    n = block.count;
   }
 }
 

@@ -13,6 +13,7 @@ import {
   linearOf,
   linearRead,
   linearWrite,
+  misaligned,
   pageFault,
   readSlow,
   rmwReadSlow,
@@ -64,7 +65,7 @@ import {
   TR,
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
-import { applyControls } from "./system.ts";
+import { applyControls, PAT_RESET } from "./system.ts";
 
 /** Bit of `flat`: SS is flat, writable and 32-bit. */
 const FLAT_STACK = 1 << 16;
@@ -164,6 +165,9 @@ export class Cpu implements Processor, TraceClock {
   /** TSC minus time, modulo 2^64: low and high half. */
   tscLow = 0;
   tscHigh = 0;
+  /** IA32_PAT: kept, not used. */
+  patLow = PAT_RESET;
+  patHigh = PAT_RESET;
 
   // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
   running: Block | null = null;
@@ -238,6 +242,7 @@ export class Cpu implements Processor, TraceClock {
     this.deliveriesAt = -1;
     this.retired = this.jumps = 0;
     this.tscLow = this.tscHigh = 0;
+    this.patLow = this.patHigh = PAT_RESET;
     this.faulted = false;
     this.stopCode = -1;
     this.brokeAtRetired = -1;
@@ -444,7 +449,7 @@ export class Cpu implements Processor, TraceClock {
   /** 8-byte read for CMPXCHG8B: the low half, the upper one in `high`; checked as a write. */
   rmwRead64(seg: number, ea: number): number {
     const la = linearOf(this, seg, ea, 8, true);
-    if (this.faulted) return 0;
+    if (this.faulted || misaligned(this, la, 8)) return 0;
     this.rmwLa = la;
     const user = userBit(this);
     if (this.emulating) {
@@ -488,6 +493,8 @@ export class Cpu implements Processor, TraceClock {
   check(seg: number, ea: number, size: number, write: boolean): boolean {
     const la = linearOf(this, seg, ea, size, write);
     if (this.faulted) return false;
+    // What is longer is several accesses: each is checked when it is made, before anything has changed.
+    if (size <= 4 && misaligned(this, la, size)) return false;
     return linearCheck(this, la, size, write ? userBit(this) | ACCESS_WRITE : userBit(this));
   }
 
@@ -510,6 +517,10 @@ export class Cpu implements Processor, TraceClock {
         return;
       }
     }
+    this.push32Slow(value);
+  }
+
+  private push32Slow(value: number): void {
     const sp = this.moveSp(-4);
     this.write32(SS, sp & this.stackMask, value);
     if (!this.faulted) this.regs[4] = sp;
@@ -531,6 +542,10 @@ export class Cpu implements Processor, TraceClock {
         return this.i32[((sp + fast[w + 1]!) | 0) >> 2]!;
       }
     }
+    return this.pop32Slow();
+  }
+
+  private pop32Slow(): number {
     const value = this.read32(SS, this.regs[4]! & this.stackMask);
     if (!this.faulted) this.regs[4] = this.moveSp(4);
     return value;
@@ -560,10 +575,16 @@ export class Cpu implements Processor, TraceClock {
     this.emulating = emulating;
   }
 
-  /** A near transfer's target: #GP(0) beyond the limit of CS. */
+  /** A near transfer's target (int32): #GP(0) beyond the limit of CS. */
   jumpNear(target: number): number {
-    if (!this.csFlat && target >>> 0 > this.segLimit[CS]!) return this.raise(GP, 0);
-    this.eip = target | 0;
+    if (!this.csFlat) return this.jumpWithin(target);
+    this.eip = target;
+    return BRANCH;
+  }
+
+  private jumpWithin(target: number): number {
+    if (target >>> 0 > this.segLimit[CS]!) return this.raise(GP, 0);
+    this.eip = target;
     return BRANCH;
   }
 

@@ -14,6 +14,7 @@ export const FEATURE_PAE = 1 << 6;
 export const FEATURE_CX8 = 1 << 8;
 export const FEATURE_PGE = 1 << 13;
 export const FEATURE_CMOV = 1 << 15;
+export const FEATURE_PAT = 1 << 16;
 export const FEATURE_PSE36 = 1 << 17;
 const FEATURES =
   FEATURE_PSE |
@@ -23,6 +24,7 @@ const FEATURES =
   FEATURE_CX8 |
   FEATURE_PGE |
   FEATURE_CMOV |
+  FEATURE_PAT |
   FEATURE_PSE36;
 /** 8000_0001H EDX. */
 const FEATURE_NX = 1 << 20;

@@ -173,7 +173,7 @@ function throughGate(cpu: Cpu, vector: number, type: number, error: number): boo
 
   let rest = cpu.eflags & ~FLAG_RF;
   // Faults push RF set; so do interrupts between two iterations of a string instruction (SDM vol. 3, 17.3.1.1).
-  if ((type === VECTORING_HARDWARE_EXCEPTION && vector !== DB) || cpu.midRep) rest |= FLAG_RF;
+  if ((type === VECTORING_HARDWARE_EXCEPTION && vector !== DB) || (cpu.midRep && !software)) rest |= FLAG_RF;
   else rest |= cpu.regs[REST]! & FLAG_RF;
 
   let newSs = cpu.segSelector[SS]!;

@@ -41,6 +41,8 @@ const FIELDS = [
   "jumps",
   "tscLow",
   "tscHigh",
+  "patLow",
+  "patHigh",
   "intercepts",
   "interruptLine",
 ] as const;

@@ -54,6 +54,10 @@ export const CR4_KNOWN = CR4_TSD | CR4_PSE | CR4_PAE | CR4_PGE;
 const TWO_32 = 2 ** 32;
 
 export const MSR_TSC = 0x10;
+/** IA32_PAT: without it the PAT bits of entries would be reserved (SDM vol. 3, 4.3, 4.4). Memory types are not simulated. */
+export const MSR_PAT = 0x277;
+/** Both halves of its value after a reset (SDM vol. 3, 11.12.4). */
+export const PAT_RESET = 0x0007_0406;
 export const MSR_EFER = 0xc000_0080 | 0;
 export const EFER_NXE = 1 << 11;
 
@@ -260,7 +264,16 @@ function storeTable(cpu: Cpu, seg: number, ea: number, limit: number, base: numb
   return cpu.faulted ? STOP : NEXT;
 }
 
-/** RDMSR: ECX names it, EDX:EAX get it. Known: TSC, EFER. */
+/** Each byte of IA32_PAT is one of six memory types (SDM vol. 3, table 11-10). */
+function validPat(word: number): boolean {
+  for (let shift = 0; shift < 32; shift += 8) {
+    const type = (word >>> shift) & 0xff;
+    if (type > 7 || type === 2 || type === 3) return false;
+  }
+  return true;
+}
+
+/** RDMSR: ECX names it, EDX:EAX get it. Known: TSC, PAT, EFER. */
 export function rdmsr(cpu: Cpu): number {
   if (cpu.cpl !== 0) return cpu.raise(GP, 0);
   const msr = cpu.regs[1]!;
@@ -275,6 +288,10 @@ export function rdmsr(cpu: Cpu): number {
     case MSR_EFER:
       cpu.regs[0] = cpu.efer;
       cpu.regs[2] = 0;
+      return NEXT;
+    case MSR_PAT:
+      cpu.regs[0] = cpu.patLow;
+      cpu.regs[2] = cpu.patHigh;
       return NEXT;
     default:
       return cpu.raise(GP, 0);
@@ -301,6 +318,11 @@ export function wrmsr(cpu: Cpu): number {
       if (high !== 0 || (low & ~EFER_NXE) !== 0) return cpu.raise(GP, 0);
       cpu.efer = low;
       applyControls(cpu);
+      break;
+    case MSR_PAT:
+      if (!validPat(low) || !validPat(high)) return cpu.raise(GP, 0);
+      cpu.patLow = low;
+      cpu.patHigh = high;
       break;
     default:
       return cpu.raise(GP, 0);

@@ -3,7 +3,7 @@
  * Call gates are done; task gates, task switches and virtual-8086 mode stop the machine as unimplemented.
  * `opsize` is 2 or 4 bytes. `cpu.eip` is the address behind the instruction.
  */
-import { linearCheck, linearWrite, userBit } from "./access.ts";
+import { linearCheck, linearWrite, misaligned, userBit } from "./access.ts";
 import type { Cpu } from "./cpu.ts";
 import { deliver, innerStack } from "./delivery.ts";
 import { ACCESS_USER, ACCESS_WRITE } from "./door.ts";
@@ -113,6 +113,7 @@ function callTo(
   if (target >>> 0 > limitOf(low, high)) return cpu.raise(GP, 0);
   if (!markAccessed(cpu, selector, high)) return STOP;
   const frame = (cpu.segBase[SS]! + sp) | 0;
+  if (misaligned(cpu, frame, opsize)) return STOP;
   const user = userBit(cpu);
   linearWrite(cpu, frame, opsize, cpu.eip, user);
   if (!cpu.faulted) linearWrite(cpu, (frame + opsize) | 0, opsize, cpu.segSelector[CS]!, user);

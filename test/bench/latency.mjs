@@ -211,8 +211,6 @@ async function measure(edition, program) {
     const seen = await page.evaluate(() => window.bench.collect());
     if (seen.hidden) throw new Error("the window was hidden: nothing was drawn");
     const slices = await opened.slices();
-    if (process.env.BENCH_SHOT) await page.screenshot({ path: process.env.BENCH_SHOT });
-    if (process.env.BENCH_SHOT) console.log(seen.stamps.slice(0, 5), slices.slice(0, 10), slices.length);
 
     const presses = [];
     for (let i = 0; i < 10; i++) {

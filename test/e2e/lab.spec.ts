@@ -87,7 +87,10 @@ test("Run shows the first write to a table, what it touched and what it skipped"
 test("Run to the end: counters and console are the machine's", async ({ lab }) => {
   const { page, machine } = lab;
   await page.getByTestId("action-run").click();
-  await still(lab);
+  // Not merely "not running": that is so until the click has reached the machine, too.
+  await expect(page.getByTestId("machine-state")).toHaveAttribute("data-state", "stopped", {
+    timeout: 30_000,
+  });
   const report = await machine.command<Report>({ name: "report" });
   expect(report.instructions).toBeGreaterThan(0);
   const { rows } = await machine.view({ kind: "counters" });

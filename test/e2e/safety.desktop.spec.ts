@@ -58,6 +58,18 @@ test("navigation and new windows are denied", async ({ lab }) => {
   expect(answer.kind).toBe("cpu");
 });
 
+test("a permission is denied", async ({ lab }) => {
+  const answers = await lab.page.evaluate(async () => {
+    const camera = await navigator.mediaDevices.getUserMedia({ video: true }).then(
+      () => "granted",
+      (error: DOMException) => error.name,
+    );
+    return [await Notification.requestPermission(), camera];
+  });
+  expect(answers[0]).toBe("denied");
+  expect(answers[1]).not.toBe("granted");
+});
+
 test("every session cancels requests to anything but the own scheme", async ({ lab }) => {
   let hits = 0;
   const server = createServer((_request, response) => {

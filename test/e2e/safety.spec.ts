@@ -33,19 +33,6 @@ test("neither Node nor Electron is in reach of the page", async ({ lab }) => {
   expect(reachable).toEqual([]);
 });
 
-test("a permission is denied", async ({ lab }) => {
-  test.skip(lab.edition === "browser", "the browser asks the person; only the desktop edition decides");
-  const answers = await lab.page.evaluate(async () => {
-    const camera = await navigator.mediaDevices.getUserMedia({ video: true }).then(
-      () => "granted",
-      (error: DOMException) => error.name,
-    );
-    return [await Notification.requestPermission(), camera];
-  });
-  expect(answers[0]).toBe("denied");
-  expect(answers[1]).not.toBe("granted");
-});
-
 test("1000 malformed messages are each refused in words, and the lab answers the next right one", async ({
   lab,
 }) => {

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Mode, play, scenario } from "./shadow.ts";
+import { harshScenario, type Mode, play, scenario } from "./shadow.ts";
 
 const MODES: readonly Mode[] = ["nonpae", "pae"];
 const runs = Number(process.env.QUADRANT_RUNS ?? 25);
@@ -19,6 +19,21 @@ describe("the shadow equals the bare machine", () => {
             play(mode, policy, c);
           }),
           { numRuns: runs, seed },
+        );
+      });
+    }
+  }
+});
+
+describe("with reserved bits, half entries, changing PDPTs and paging modes too", () => {
+  for (const mode of MODES) {
+    for (const policy of ["P", "B", "C"]) {
+      it(`${mode} under ${policy}`, () => {
+        fc.assert(
+          fc.property(harshScenario(mode, 60), (c) => {
+            play(mode, policy, c);
+          }),
+          { numRuns: Math.ceil(runs / 2), seed },
         );
       });
     }

@@ -11,6 +11,8 @@ export type Op =
       readonly index: number;
       readonly entry: Entry;
       readonly wide: boolean;
+      /** PAE: only the upper half of the entry, as a guest's second store of the two. */
+      readonly upper?: boolean;
     }
   | {
       readonly op: "access";
@@ -22,13 +24,17 @@ export type Op =
     }
   | { readonly op: "cr3"; readonly root: number }
   | { readonly op: "invlpg"; readonly page: number }
-  | { readonly op: "wp" | "pse" | "nxe" | "cd" };
+  /** PAE: a store into a PDPT, which counts from the next load on. */
+  | { readonly op: "pdpte"; readonly slot: number; readonly directory: number; readonly bits: number }
+  | { readonly op: "wp" | "pse" | "nxe" | "cd" | "pg" | "pae" };
 
 export interface Entry {
   /** Which frame it names (index into FRAMES). */
   readonly frame: number;
   readonly flags: number;
   readonly nx: boolean;
+  /** A bit that the manual reserves: 17 of a 4 MiB entry, 13 of a 2 MiB entry, 40 of any entry of PAE. */
+  readonly reserved?: boolean;
 }
 
 /** Directories at gfn 1 and 2 (PAE: 1 to 4, by two PDPTs at gfn 7), page tables at 5, 6, 8, 9. */
@@ -37,7 +43,7 @@ const PAGE_TABLES = [5, 6, 8, 9];
 /** Frames that entries name: page tables, directories (self-maps), data, high memory, none. */
 const FRAMES = [5, 6, 8, 9, 1, 2, 3, 4, 16, 17, 18, 19, 20, HIGH_GFN, HIGH_GFN + 1, 0x4_0000, 0];
 /** Entry numbers that are used: both halves of a page table, all quadrants of a directory. */
-const INDEX: Readonly<Record<Mode, readonly number[]>> = {
+export const INDEX: Readonly<Record<Mode, readonly number[]>> = {
   nonpae: [0, 1, 256, 512, 513, 1023],
   pae: [0, 1, 2, 511],
 };
@@ -64,7 +70,7 @@ export const pages = (mode: Mode): number[] => {
 const mostly = <T>(usual: T, other: T): fc.Arbitrary<T> =>
   fc.oneof({ arbitrary: fc.constant(usual), weight: 8 }, { arbitrary: fc.constant(other), weight: 1 });
 
-const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
+export const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
   fc.record({
     // A directory's entries name page tables, a page table's anything.
     frame: fc.oneof(
@@ -87,7 +93,7 @@ const entry = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
   });
 
 /** Number of tables: directories first, then page tables. */
-const tables = (mode: Mode): readonly number[] => [...DIRECTORIES[mode], ...PAGE_TABLES];
+export const tablesOf = (mode: Mode): readonly number[] => [...DIRECTORIES[mode], ...PAGE_TABLES];
 
 export const operation = (mode: Mode, controls: boolean): fc.Arbitrary<Op> => {
   const page = fc.nat(pages(mode).length - 1);
@@ -139,15 +145,75 @@ export interface Case {
 export const scenario = (mode: Mode, controls: boolean, most: number): fc.Arbitrary<Case> =>
   fc.record({
     entries: fc.tuple(
-      ...tables(mode).flatMap((_, table) =>
+      ...tablesOf(mode).flatMap((_, table) =>
         INDEX[mode].map(() => entry(mode, table < DIRECTORIES[mode].length)),
       ),
     ),
     ops: fc.array(operation(mode, controls), { minLength: 1, maxLength: most, size: "max" }),
   });
 
+/** As `entry`, some with a reserved bit. */
+const harsh = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
+  fc.tuple(entry(mode, directory), mostly(false, true)).map(([e, reserved]) => ({ ...e, reserved }));
+
+/** What `operation` does not do: upper halves, reserved bits, stores into PDPTs, other paging modes. */
+const harshOperation = (mode: Mode): fc.Arbitrary<Op> => {
+  const directories = DIRECTORIES[mode].length;
+  const edit = fc.boolean().chain((directory) =>
+    fc.record({
+      op: fc.constant("edit" as const),
+      table: directory
+        ? fc.nat(directories - 1)
+        : fc.integer({ min: directories, max: directories + PAGE_TABLES.length - 1 }),
+      index: fc.constantFrom(...INDEX[mode]),
+      entry: harsh(mode, directory),
+      wide: fc.boolean(),
+      upper: fc.boolean(),
+    }),
+  );
+  // Paging off and on, PAE on and off: the same tables, read in another way.
+  const switches = fc.constantFrom<"pg" | "pae">("pg", "pae").map((op): Op => ({ op }));
+  const common = [
+    { arbitrary: edit, weight: 6 },
+    { arbitrary: switches, weight: 1 },
+  ];
+  if (mode === "nonpae") return fc.oneof(...common);
+  const pdpte = fc.record({
+    op: fc.constant("pdpte" as const),
+    slot: fc.nat(7),
+    directory: fc.nat(3),
+    // Not present, present, with ignored bits 3 and 9, and with reserved ones.
+    bits: fc.constantFrom(0, 1, 1, 1, 0x209, 5, 0x21, 0x81),
+  });
+  return fc.oneof(...common, { arbitrary: pdpte, weight: 2 });
+};
+
+/** Scenarios with everything in them. */
+export const harshScenario = (mode: Mode, most: number): fc.Arbitrary<Case> =>
+  fc.record({
+    entries: fc.tuple(
+      ...tablesOf(mode).flatMap((_, table) =>
+        INDEX[mode].map(() => harsh(mode, table < DIRECTORIES[mode].length)),
+      ),
+    ),
+    ops: fc.array(
+      fc.oneof(
+        { arbitrary: operation(mode, true), weight: 5 },
+        { arbitrary: harshOperation(mode), weight: 1 },
+      ),
+      { minLength: 1, maxLength: most, size: "max" },
+    ),
+  });
+
 /** Words of an entry in this mode. 4 MiB and 2 MiB frames are rounded down to a frame that may exist. */
 export function encode(mode: Mode, e: Entry): [low: number, high: number] {
+  const [low, high] = encodeWithout(mode, e);
+  if (e.reserved !== true) return [low, high];
+  if (mode === "nonpae") return [low | 0x2_0000, high];
+  return (e.flags & PS) !== 0 ? [low | 0x2000, high] : [low, high | 0x100];
+}
+
+function encodeWithout(mode: Mode, e: Entry): [low: number, high: number] {
   const gfn = FRAMES[e.frame]!;
   if (mode === "nonpae") {
     // High memory only through PSE-36 (bits 16:13 of a large entry).
@@ -159,7 +225,7 @@ export function encode(mode: Mode, e: Entry): [low: number, high: number] {
 }
 
 /** CR3 values: directories, and for PAE two PDPTs in gfn 7. */
-const root = (mode: Mode, n: number): number =>
+export const rootOf = (mode: Mode, n: number): number =>
   mode === "pae" ? 0x7000 + (n & 1) * 0x20 : [0x1000, 0x2000, 0x5000, 0x1000][n]!;
 
 export function make(
@@ -185,7 +251,7 @@ export function make(
     });
   }
   let at = 0;
-  for (const gfn of tables(mode))
+  for (const gfn of tablesOf(mode))
     for (const index of INDEX[mode]) put(gfn, index, ...encode(mode, c.entries[at++]!));
   for (let gfn = 16; gfn < 24; gfn++) words.set(gfn * 4096, 0x01010101 * gfn);
   return new TwoMachines({
@@ -193,7 +259,7 @@ export function make(
     words,
     hazards,
     cr0: 0x8001_0011 | 0,
-    cr3: root(mode, 0),
+    cr3: rootOf(mode, 0),
     cr4: mode === "pae" ? 0x20 : 0x10,
     efer: mode === "pae" ? 0x800 : 0,
   });
@@ -205,10 +271,14 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
   switch (op.op) {
     case "edit": {
       const [low, high] = encode(mode, op.entry);
-      const gpa = tables(mode)[op.table]! * 4096 + op.index * (mode === "pae" ? 8 : 4);
-      m.edit(gpa, mode === "pae" && op.wide ? 8 : 4, low, high);
+      const gpa = tablesOf(mode)[op.table]! * 4096 + op.index * (mode === "pae" ? 8 : 4);
+      if (mode === "pae" && op.upper === true && !op.wide) m.edit(gpa + 4, 4, high, 0);
+      else m.edit(gpa, mode === "pae" && op.wide ? 8 : 4, low, high);
       break;
     }
+    case "pdpte":
+      m.edit(0x7000 + op.slot * 8, 8, (DIRECTORIES.pae[op.directory]! << 12) | op.bits, 0);
+      break;
     case "access": {
       const [low, high] = encode(mode, op.entry);
       const a = { la: (list[op.page]! + op.offset) | 0, access: op.access, size: op.size, low, high };
@@ -227,7 +297,7 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
       break;
     }
     case "cr3": {
-      same(op.op, m.cr3(root(mode, op.root)));
+      same(op.op, m.cr3(rootOf(mode, op.root)));
       break;
     }
     case "invlpg":
@@ -241,6 +311,12 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
       break;
     case "pse":
       same(op.op, m.cr4(m.bare.cr4 ^ 0x10));
+      break;
+    case "pg":
+      same(op.op, m.cr0(m.bare.cr0 ^ (1 << 31)));
+      break;
+    case "pae":
+      same(op.op, m.cr4(m.bare.cr4 ^ 0x20));
       break;
     case "nxe":
       m.efer(m.bare.efer ^ 0x800);

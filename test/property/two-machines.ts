@@ -310,10 +310,11 @@ export class TwoMachines {
     return [ok, setCr3(this.kvm.mmu, value)];
   }
 
-  /** Writes CR0 (same paging mode) on both; 0x60000000 are the bits that reload PDPTEs. */
+  /** Writes CR0 on both; 0xe0000000 are the bits that load PDPTEs. */
   cr0(value: number): [bare: boolean, kvm: boolean] {
     const { bare } = this;
-    const reload = this.pae && ((bare.cr0 ^ value) & 0x6000_0000) !== 0;
+    const pae = value < 0 && (bare.cr4 & 0x20) !== 0;
+    const reload = pae && ((bare.cr0 ^ value) & 0xe000_0000) !== 0;
     const ok = !reload || bare.paging.loadPdptes(bare.cr3);
     if (ok) {
       bare.cr0 = value;

@@ -11,6 +11,7 @@ import {
   POOL_FRAME,
   PT_D,
   PT_P,
+  PT_PS,
   PT_SHADOW_IO_MARK,
   PT_SHADOW_USER,
   PT_SHADOW_WRITABLE,
@@ -379,6 +380,14 @@ class Auditor {
           this.say("I10", `${what()} has U without bit 11`, where);
         if (large) {
           for (const pde of above) {
+            if ((pde.low & (PT_P | PT_PS)) === PT_P) {
+              this.say(
+                "I9",
+                `${what()} is a piece of a large page, its guest entry ${hex(pde.low)} is a table`,
+                where,
+              );
+              continue;
+            }
             const offset = (roleQuadrant(role) * 512 + index) % (roleGlevels(role) === 2 ? 1024 : 512);
             const frame =
               roleGlevels(role) === 2

@@ -2,6 +2,7 @@
  * The disassembly view: instructions from the one instruction table, at an address or around EIP, read by peeking.
  * Addresses are linear.
  */
+import { MAX_LENGTH } from "../../x86/isa/decode.ts";
 import { disassemble } from "../../x86/isa/disasm.ts";
 import { type Insn, NO_REG } from "../../x86/isa/insn.ts";
 import { operandCodes } from "../../x86/isa/operands.ts";
@@ -18,14 +19,37 @@ const BEFORE = 64;
 const FAR = 2048;
 
 export function openDisassembly(lab: LabContext, request: Request): View {
-  return comparing((): DisassemblyView => {
-    const current = lab.machine.cpu.linearIp >>> 0;
-    const start = request.address ?? current;
-    const wanted = request.address === null ? Math.floor(request.count / 4) : (request.before ?? 0);
-    const before = linesBefore(lab, start, wanted, current).slice(0, request.count);
-    const after = disassembleFrom(lab, start, request.count - before.length, current);
-    return { kind: "disassembly", lines: [...before, ...after] };
+  const { address, count } = request;
+  if (address !== null) {
+    return comparing((): DisassemblyView => {
+      const current = lab.machine.cpu.linearIp >>> 0;
+      const before = linesBefore(lab, address, request.before ?? 0, current).slice(0, count);
+      const after = disassembleFrom(lab, address, count - before.length, current);
+      return { kind: "disassembly", lines: [...before, ...after] };
+    });
+  }
+  let top = -1;
+  const view = comparing((): DisassemblyView => {
+    const lines = aroundEip(lab, top, count);
+    top = lines[0]!.address;
+    return { kind: "disassembly", lines };
   });
+  return { ...view, calm: true };
+}
+
+/**
+ * The lines around EIP. They begin at `top`, where they began before, as long as EIP stays among them and not at their
+ * end: a loop is then seen to move the mark and not the text.
+ */
+function aroundEip(lab: LabContext, top: number, count: number): DisassemblyLine[] {
+  const current = lab.machine.cpu.linearIp >>> 0;
+  if (top >= 0 && current >= top && current < top + count * MAX_LENGTH) {
+    const lines = disassembleFrom(lab, top, count, current);
+    const at = lines.findIndex((line) => line.current);
+    if (at >= 0 && at < count - Math.floor(count / 4)) return lines;
+  }
+  const before = linesBefore(lab, current, Math.floor(count / 4), current);
+  return [...before, ...disassembleFrom(lab, current, count - before.length, current)];
 }
 
 /** `count` lines from an address on. Where a symbol or EIP is, a line begins: what lies in the way is shown as bytes. */

@@ -39,9 +39,13 @@ export interface GridState {
 interface Cell {
   readonly hex: HTMLElement;
   readonly ascii: HTMLElement;
+  /** Class names that its size and place give it. */
+  readonly shape: string;
   text: string;
   letters: string;
   look: string;
+  /** When it changed last, while it is lit. */
+  changedAt: number;
 }
 
 interface Row {
@@ -89,11 +93,13 @@ export function pageLabel(page: MemoryPageInfo, space: MemoryView["space"]): str
   return `${name}${gfn}`;
 }
 
+/** Milliseconds for which a changed cell stays lit before it fades; one that keeps changing costs no animation. */
+const LIT_MS = 150;
+
 export class HexGrid {
   private readonly rows: Row[] = [];
   private lastPush = -1;
-  /** Alternates, so that a cell that changes again starts its fade again. */
-  private glow = "glow-a";
+  private fading = false;
 
   constructor(
     private readonly root: HTMLElement,
@@ -105,10 +111,7 @@ export class HexGrid {
     while (this.rows.length > state.rows) this.rows.pop()!.root.remove();
     while (this.rows.length < state.rows) this.rows.push(this.makeRow());
     const fresh = state.pushes !== this.lastPush;
-    if (fresh) {
-      this.lastPush = state.pushes;
-      this.glow = this.glow === "glow-a" ? "glow-b" : "glow-a";
-    }
+    if (fresh) this.lastPush = state.pushes;
     for (let i = 0; i < state.rows; i++) this.drawRow(this.rows[i]!, i, state, fresh, count);
     return count;
   }
@@ -167,13 +170,13 @@ export class HexGrid {
     row.ascii.replaceChildren();
     row.cells = [];
     for (let at = 0; at < rowBytes; at += size) {
-      const middle = at > 0 && at % 8 === 0 ? " mid" : "";
-      const hex = element("span", `cell c${size}${middle}`, row.body);
+      const shape = `cell c${size}${at > 0 && at % 8 === 0 ? " mid" : ""}`;
+      const hex = element("span", shape, row.body);
       hex.setAttribute("role", "gridcell");
       hex.dataset.cell = String(at);
       const ascii = element("span", "letter", row.ascii);
       ascii.dataset.cell = String(at);
-      row.cells.push({ hex, ascii, text: "", letters: "", look: "" });
+      row.cells.push({ hex, ascii, shape, text: "", letters: "", look: "", changedAt: 0 });
     }
   }
 
@@ -244,7 +247,8 @@ export class HexGrid {
       for (let k = 0; k < size; k++) letters += readable ? asciiOf(row.bytes[at + k]!) : " ";
       let zero = readable;
       for (let k = 0; k < size && zero; k++) zero = row.bytes[at + k] === 0;
-      const glow = changed ? ` ${this.glow}` : moved ? "" : keepGlow(cell.look);
+      const light = changed && fresh ? " lit" : moved ? "" : lightOf(cell.look);
+      if (changed && fresh) this.lit(cell);
       const look =
         (readable ? "" : " none") +
         (zero ? " zero" : "") +
@@ -252,7 +256,7 @@ export class HexGrid {
         (marked ? " pointed" : "") +
         (here ? (state.column === "hex" ? " cursor" : " cursor other") : "") +
         (draft !== null ? " draft" : "") +
-        glow;
+        light;
 
       const full = draft === null ? text : `${draft.digits}|${draft.caret}`;
       if (full !== cell.text) {
@@ -267,9 +271,7 @@ export class HexGrid {
       }
       if (look !== cell.look) {
         cell.look = look;
-        const middle = at > 0 && at % 8 === 0 ? " mid" : "";
-        cell.hex.className = `cell c${size}${middle}${look}`;
-        cell.ascii.className = `letter${look}`;
+        dress(cell);
         count.cells++;
       }
       if (here) {
@@ -280,6 +282,32 @@ export class HexGrid {
         cell.hex.removeAttribute("aria-selected");
       }
     }
+  }
+
+  /** A changed cell burns, and fades when it has not changed for a while. */
+  private lit(cell: Cell): void {
+    cell.changedAt = performance.now();
+    this.fadeLater();
+  }
+
+  private fadeLater(): void {
+    if (this.fading) return;
+    this.fading = true;
+    setTimeout(() => {
+      this.fading = false;
+      const now = performance.now();
+      let burning = false;
+      for (const row of this.rows)
+        for (const cell of row.cells) {
+          if (!cell.look.includes(" lit")) continue;
+          if (now - cell.changedAt < LIT_MS - 5) burning = true;
+          else {
+            cell.look = cell.look.replace(" lit", " fade");
+            dress(cell);
+          }
+        }
+      if (burning) this.fadeLater();
+    }, LIT_MS);
   }
 
   private drawHead(
@@ -321,8 +349,13 @@ export class HexGrid {
   }
 }
 
-/** A fade that runs goes on when the cell is drawn again for another reason, or by a push that did not change it. */
-const keepGlow = (look: string): string => / glow-[ab]/.exec(look)?.[0] ?? "";
+/** A light that burns or fades goes on when the cell is drawn again for another reason, or by a push that left it. */
+const lightOf = (look: string): string => / (lit|fade)/.exec(look)?.[0] ?? "";
+
+function dress(cell: Cell): void {
+  cell.hex.className = `${cell.shape}${cell.look}`;
+  cell.ascii.className = `letter${cell.look}`;
+}
 
 function drawDraft(hex: HTMLElement, draft: Draft): void {
   const at = Math.min(draft.caret, draft.digits.length - 1);

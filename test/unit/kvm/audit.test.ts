@@ -140,6 +140,17 @@ describe("the audit catches", () => {
     expect(violatedBy((lab) => lab.poke(0x1004, 0x3000 | P | U | A))).toEqual(["I9"]);
   });
 
+  it("I9: a piece of a large page whose entry has become a table", () => {
+    const lab = new Lab({ pages: 2048 });
+    lab.poke(0x1000, 0xe7); // 4 MiB from 0
+    lab.pagingOn(0x1000, 0x10);
+    lab.read(0x50000);
+    expect(lab.violations()).toEqual([]);
+    lab.poke(0x1000, 0x67);
+    lab.poke(0x50 * 4, 0x50067); // the table at gfn 0 gives the same frame: I3 has nothing to say
+    expect(lab.violations()).toEqual(["I9"]);
+  });
+
   it("I10: U without bit 11, W without bit 10", () => {
     const found = violatedBy((lab, at) => poke(lab, at(0x12, 1), (lab.slots.hfnOf(0x51) << 12) | P | U | A));
     expect(found).toEqual(["I10"]);

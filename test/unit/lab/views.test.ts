@@ -217,6 +217,12 @@ describe("the table", () => {
     expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
   });
 
+  test("the directory is shadowed by four pages, one a quadrant", () => {
+    const view = open({ kind: "table", gfn: 1, level: 2 });
+    expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0 });
+    expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
+  });
+
   test("frames beside the sptes have their gfn and rmap", () => {
     const view = open({ kind: "table", gfn: TABLE, level: 1 });
     for (const frame of view.frames) {

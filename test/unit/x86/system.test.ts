@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HostMemory } from "../../../core/memory/host-memory.ts";
+import { cpuidLeaf, FEATURE_PAT } from "../../../core/x86/cpuid.ts";
 import { RUN_HALTED } from "../../../core/x86/door.ts";
 import {
   DTLB_ENTRIES,
@@ -56,6 +57,22 @@ describe("time-stamp counter", () => {
   });
 });
 
+describe("IA32_PAT", () => {
+  it("is offered, reads back, and refuses what is no memory type", () => {
+    const m = boot([
+      0x0f, 0x32, 0x89, 0xc6, 0xb8, 6, 5, 4, 1, 0xba, 0, 7, 6, 0, 0x0f, 0x30, 0x0f, 0x32, 0xf4,
+    ]);
+    m.cpu.regs[1] = 0x277;
+    expect(m.cpu.run(100)).toBe(RUN_HALTED);
+    expect([m.cpu.regs[6], m.cpu.regs[0], m.cpu.regs[2]]).toEqual([0x0007_0406, 0x0104_0506, 0x0006_0700]);
+    expect(cpuidLeaf(1)[3] & FEATURE_PAT).toBe(FEATURE_PAT);
+    const bad = boot([0x0f, 0x30, 0xf4]);
+    bad.cpu.regs[1] = 0x277;
+    bad.cpu.regs[0] = 2;
+    expect(bad.cpu.run(100)).not.toBe(RUN_HALTED); // #GP without an IDT
+  });
+});
+
 describe("single step", () => {
   /** Handlers at 0x3000 + 16 * vector count their vector in the byte at 0x6000 + vector and return. */
   function withHandlers(code: readonly number[]): TestMachine {
@@ -92,6 +109,67 @@ describe("single step", () => {
     m.set32(0x7c00, 2);
     expect(m.cpu.run(100)).toBe(RUN_HALTED);
     expect(counts(m)).toEqual([2, 0, 0]);
+  });
+});
+
+describe("alignment check", () => {
+  /** Runs code at CPL 3 with CR0.AM and EFLAGS.AC; handlers count #AC and return behind the instruction. */
+  function run(
+    code: readonly number[],
+    eflags: number,
+    cr0: number,
+    cpl = 3,
+  ): { faults: number; m: TestMachine } {
+    const m = boot([...code, 0xcd, 0x30]);
+    for (const [i, high] of [0, 0x00cf9b00, 0x00cf9300, 0x00cffb00, 0x00cff300].entries()) {
+      m.set32(0x800 + i * 8, 0xffff);
+      m.set32(0x804 + i * 8, high);
+    }
+    m.cpu.gdtBase = 0x800;
+    m.cpu.gdtLimit = 0x27;
+    m.cpu.idtBase = 0x2000;
+    const code16 = cpl === 3 ? 0x1b : 0x08;
+    for (const vector of [17, 0x30]) {
+      m.set32(0x2000 + vector * 8, (code16 << 16) | (0x3000 + vector * 16));
+      m.set32(0x2004 + vector * 8, 0xee00);
+    }
+    // #AC: inc dword [0x6000]; jmp to the end's int 0x30. int 0x30: a loop.
+    m.bytes(0x3000 + 17 * 16, [0xff, 0x05, 0, 0x60, 0, 0, 0xcd, 0x30]);
+    m.bytes(0x3000 + 0x30 * 16, [0xeb, 0xfe]);
+    m.cpu.setCpl(cpl);
+    m.cpu.segSelector[1] = code16;
+    m.cpu.cr0 = 0x11 | cr0;
+    m.cpu.eflags = 2 | eflags;
+    m.cpu.run(200);
+    return { faults: m.get32(0x6000), m };
+  }
+  const AM = 0x4_0000;
+  const AC = 0x4_0000;
+  const rows: readonly [string, readonly number[], number][] = [
+    ["mov eax,[0x7001]", [0xa1, 1, 0x70, 0, 0], 1],
+    ["mov eax,[0x7002]", [0xa1, 2, 0x70, 0, 0], 1],
+    ["mov eax,[0x7004]", [0xa1, 4, 0x70, 0, 0], 0],
+    ["mov ax,[0x7002]", [0x66, 0xa1, 2, 0x70, 0, 0], 0],
+    ["mov ax,[0x7003]", [0x66, 0xa1, 3, 0x70, 0, 0], 1],
+    ["mov al,[0x7003]", [0xa0, 3, 0x70, 0, 0], 0],
+    ["mov [0x7001],eax", [0xa3, 1, 0x70, 0, 0], 1],
+    ["add [0x7006],eax", [0x01, 0x05, 6, 0x70, 0, 0], 1],
+    ["cmpxchg8b [0x7004]", [0x0f, 0xc7, 0x0d, 4, 0x70, 0, 0], 1],
+    ["cmpxchg8b [0x7008]", [0x0f, 0xc7, 0x0d, 8, 0x70, 0, 0], 0],
+    ["push eax on 0x7c02", [0xbc, 2, 0x7c, 0, 0, 0x50, 0xbc, 0, 0x7c, 0, 0], 1],
+    ["enter 2,0", [0xc8, 2, 0, 0, 0xbc, 0, 0x7c, 0, 0], 0],
+  ];
+
+  it.each(rows)("%s", (_, code, expected) => {
+    expect(run(code, AC, AM).faults).toBe(expected);
+    expect(run(code, 0, AM).faults).toBe(0);
+    expect(run(code, AC, 0).faults).toBe(0);
+    expect(run(code, AC, AM, 0).faults).toBe(0);
+  });
+
+  it("changes nothing when it faults", () => {
+    const { m } = run([0xb8, 0x78, 0x56, 0x34, 0x12, 0xa3, 2, 0x70, 0, 0], AC, AM);
+    expect([m.get32(0x7000), m.get32(0x7004)]).toEqual([0, 0]);
   });
 });
 

@@ -7,7 +7,7 @@ import type { Cpu } from "../../cpu.ts";
 import { VECTORING_SOFTWARE_EXCEPTION, VECTORING_SOFTWARE_INTERRUPT } from "../../door.ts";
 import { CARRIES, cc, getOf, getZf, RESULT } from "../../flags.ts";
 import { farCall, farJump, farReturn, iret, softwareInterrupt } from "../../transfer.ts";
-import { type Insn, NEXT, STOP } from "../insn.ts";
+import { BRANCH, type Insn, NEXT, STOP } from "../insn.ts";
 import { ECX, ESP, ea, get16, set16, VECTOR_BR } from "./operand.ts";
 
 function relative(cpu: Cpu, insn: Insn): number {
@@ -99,6 +99,14 @@ export function jmp16E(cpu: Cpu, insn: Insn): number {
 }
 
 function call32(cpu: Cpu, target: number): number {
+  if (!cpu.csFlat) return call32Within(cpu, target);
+  cpu.push32(cpu.eip);
+  if (cpu.faulted) return STOP;
+  cpu.eip = target;
+  return BRANCH;
+}
+/** With a limit of CS that the target may exceed: then nothing has been pushed. */
+function call32Within(cpu: Cpu, target: number): number {
   const esp = cpu.regs[ESP];
   cpu.push32(cpu.eip);
   if (cpu.faulted) return STOP;
@@ -134,6 +142,13 @@ export function call16E(cpu: Cpu, insn: Insn): number {
 }
 
 export function ret32(cpu: Cpu): number {
+  if (!cpu.csFlat) return ret32Within(cpu);
+  const target = cpu.pop32();
+  if (cpu.faulted) return STOP;
+  cpu.eip = target;
+  return BRANCH;
+}
+function ret32Within(cpu: Cpu): number {
   const esp = cpu.regs[ESP];
   const target = cpu.pop32();
   if (cpu.faulted) return STOP;

@@ -282,7 +282,8 @@ export function enter(cpu: Cpu, insn: Insn): number {
     if (!cpu.check(SS, (ebp - k * size) & mask, size, false)) return STOP;
   }
   const final = (esp - slots * size - (insn.imm & 0xffff)) & mask;
-  if (!cpu.check(SS, final, size, true)) return STOP;
+  // The new top of the stack must be writable (SDM vol. 2, ENTER, #PF); nothing is stored there, so #AC cannot be.
+  if (!cpu.check(SS, final, 1, true)) return STOP;
   const frame = (esp - size) & mask;
   store(cpu, frame, ebp, size);
   for (let k = 1; k < level; k++) {

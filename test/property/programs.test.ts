@@ -1,0 +1,143 @@
+/**
+ * Whole programs of real instructions, at CPL 0 and 3: under P, B and C what the guest can observe equals the bare
+ * machine, and stepping equals running, counters, TLB and shadow pages included.
+ */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Machine } from "../../core/machine/machine.ts";
+import { snapshotToBytes, takeSnapshot } from "../../core/machine/snapshot.ts";
+import { bootProgram, difference, FORM_COUNT, formName, logOf, type ProgramOp } from "./program.ts";
+import { type Case, encode, entry, INDEX, type Mode, pages, tablesOf } from "./shadow.ts";
+
+const MODES: readonly Mode[] = ["nonpae", "pae"];
+const runs = Number(process.env.QUADRANT_RUNS ?? 40);
+const seed = Number(process.env.QUADRANT_SEED ?? 20070501);
+/** Units: far more than the operations need, unless one of them jumps into a table. */
+const BUDGET = 30_000;
+
+const offset = fc.constantFrom(0, 0, 4, 8, 0x400, 0x7fc, 0x800, 0x804, 0xffc, 0xffe, 0x801);
+
+const operation = (mode: Mode): fc.Arbitrary<ProgramOp> => {
+  const page = fc.nat(pages(mode).length - 1);
+  return fc.oneof(
+    {
+      arbitrary: fc.record({
+        op: fc.constant("run" as const),
+        form: fc.nat(FORM_COUNT - 1),
+        user: fc.boolean(),
+        page,
+        offset,
+        other: page,
+        value: entry(mode, false).map((e) => encode(mode, e)),
+      }),
+      weight: 30,
+    },
+    { arbitrary: fc.record({ op: fc.constant("cr3" as const), root: fc.nat(3) }), weight: 2 },
+    { arbitrary: fc.record({ op: fc.constant("stack" as const), page, offset }), weight: 1 },
+    { arbitrary: fc.record({ op: fc.constant("invlpg" as const), page }), weight: 1 },
+    {
+      arbitrary: fc
+        .constantFrom<"wp" | "pse" | "nxe">("wp", "wp", "pse", "nxe")
+        .map((op): ProgramOp => ({ op })),
+      weight: 2,
+    },
+  );
+};
+
+interface Program {
+  readonly entries: Case["entries"];
+  readonly ops: readonly ProgramOp[];
+}
+
+const program = (mode: Mode, most: number): fc.Arbitrary<Program> =>
+  fc.record({
+    entries: fc.tuple(...tablesOf(mode).flatMap((gfn) => INDEX[mode].map(() => entry(mode, gfn < 5)))),
+    ops: fc.array(operation(mode), { minLength: 1, maxLength: most, size: "max" }),
+  });
+
+const boot = (mode: Mode, policy: string, p: Program, tlb: "vmx" | "svm" = "vmx"): Machine =>
+  bootProgram(mode, policy, { entries: p.entries, ops: [] }, p.ops, { tlb });
+
+const named = (ops: readonly ProgramOp[]): string =>
+  ops.map((o) => (o.op === "run" ? `${o.user ? "user " : ""}${formName(o.form)}` : o.op)).join("; ");
+
+describe("programs of real instructions", () => {
+  for (const mode of MODES) {
+    for (const [policy, tlb] of [
+      ["P", "vmx"],
+      ["B", "vmx"],
+      ["C", "vmx"],
+      ["B", "svm"],
+    ] as const) {
+      it(`${mode} under ${policy} (${tlb}) as on the bare machine`, () => {
+        let faults = 0;
+        let reads = 0;
+        fc.assert(
+          fc.property(program(mode, 25), (p) => {
+            const bare = boot(mode, "none", p);
+            bare.run(BUDGET);
+            const kvm = boot(mode, policy, p, tlb);
+            kvm.run(BUDGET);
+            if (kvm.stop.reason === "bug" || kvm.stop.reason === "finding") throw new Error(kvm.stop.detail);
+            const found = difference(bare, kvm);
+            if (found !== null) throw new Error(`${found}: ${named(p.ops)}`);
+            const [violation] = kvm.audit().violations;
+            if (violation !== undefined) throw new Error(`${violation.invariant}: ${violation.message}`);
+            for (const line of logOf(kvm)) {
+              if (line.startsWith("30 ")) reads++;
+              else faults++;
+            }
+          }),
+          { numRuns: runs, seed },
+        );
+        // The programs did something: accesses that passed, and faults.
+        expect(reads).toBeGreaterThan(runs);
+        expect(faults).toBeGreaterThan(runs);
+      });
+    }
+  }
+});
+
+describe("stepping equals running", () => {
+  const bytesOf = (machine: Machine): Uint8Array => {
+    // Whether and when the machine was looked at is no part of what is compared.
+    machine.setAudit("off", "stop");
+    machine.stop = { reason: "paused", detail: "" };
+    return snapshotToBytes(takeSnapshot(machine));
+  };
+
+  for (const mode of MODES) {
+    for (const [policy, tlb] of [
+      ["none", "vmx"],
+      ["B", "vmx"],
+      ["C", "vmx"],
+      ["B", "svm"],
+    ] as const) {
+      it(`${mode} under ${policy} (${tlb})`, () => {
+        fc.assert(
+          fc.property(
+            program(mode, 12),
+            fc.array(fc.constantFrom(1, 1, 1, 2, 3, 7, 40), { minLength: 1, maxLength: 8 }),
+            (p, cuts) => {
+              const [whole, cut, audited] = [0, 1, 2].map(() => boot(mode, policy, p, tlb));
+              const goal = 400;
+              whole!.run(goal);
+              for (let i = 0; cut!.time < goal && !cut!.over; i++) {
+                const before = cut!.time;
+                cut!.run(Math.min(cuts[i % cuts.length]!, goal - cut!.time));
+                if (cut!.time === before) break;
+              }
+              audited!.setAudit("every", "mark");
+              audited!.run(goal);
+              const expected = bytesOf(whole!);
+              if (Buffer.compare(expected, bytesOf(cut!)) !== 0) throw new Error(`cut: ${named(p.ops)}`);
+              if (Buffer.compare(expected, bytesOf(audited!)) !== 0)
+                throw new Error(`audited: ${named(p.ops)}`);
+            },
+          ),
+          { numRuns: Math.ceil(runs / 4), seed },
+        );
+      });
+    }
+  }
+});
