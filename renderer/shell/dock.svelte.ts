@@ -120,19 +120,56 @@ class Dock {
     if (api === null || pane === undefined) return;
     const standing = api.getPanel(id);
     if (standing === undefined) {
-      const beside = LAYOUTS[settings.layout].panes.find((placement) => placement.pane === id)?.beside;
-      const neighbour = beside === undefined ? undefined : api.getPanel(beside);
-      api.addPanel({
-        id,
-        component: id,
-        title: pane.title,
-        ...(neighbour === undefined ? {} : { position: { referencePanel: neighbour, direction: "within" } }),
-      });
+      api.addPanel({ id, component: id, title: pane.title, ...this.#placeFor(api, id) });
     } else if (api.hasMaximizedGroup() && !standing.api.isVisible) {
       api.exitMaximizedGroup();
       standing.api.setActive();
     } else if (!standing.api.isActive) standing.api.setActive();
     if (focus) this.focusPane(id);
+  }
+
+  /** Where a closed pane comes back: to those it shares a group with in the layout, else beside its neighbour there. */
+  #placeFor(api: DockviewApi, id: string): object {
+    const { panes } = LAYOUTS[settings.layout];
+    const of = (pane: string) => panes.find((placement) => placement.pane === pane);
+    /** The pane that began the group in which one stands. */
+    const root = (pane: string): string => {
+      const placement = of(pane);
+      return placement?.direction === "within" && placement.beside !== undefined
+        ? root(placement.beside)
+        : pane;
+    };
+    const mate = panes
+      .filter((placement) => placement.pane !== id && root(placement.pane) === root(id))
+      .map((placement) => api.getPanel(placement.pane))
+      .find((panel) => panel !== undefined);
+    if (mate !== undefined) return { position: { referencePanel: mate, direction: "within" } };
+    const { beside, direction, share } = of(root(id)) ?? {};
+    const neighbour = beside === undefined ? undefined : api.getPanel(beside);
+    if (neighbour === undefined || direction === undefined) return {};
+    const aside = direction === "left" || direction === "right";
+    const size = (aside ? api.width : api.height) * (share ?? 0.3);
+    return {
+      position: { referencePanel: neighbour, direction },
+      ...(aside ? { initialWidth: size } : { initialHeight: size }),
+    };
+  }
+
+  /** The keyboard to the next (by -1: the previous) group of panes, from wherever it is. */
+  focusGroup(by: 1 | -1): void {
+    const groups = this.#api?.groups ?? [];
+    if (groups.length === 0) return;
+    const at = groups.findIndex((group) => group.element.contains(document.activeElement));
+    const next = groups[(at < 0 && by < 0 ? groups.length - 1 : at + by + groups.length) % groups.length]!;
+    if (next.activePanel) this.show(next.activePanel.id, true);
+  }
+
+  /** The next tab of the group that is active. */
+  focusTab(by: 1 | -1): void {
+    const panels = this.#api?.activeGroup?.panels ?? [];
+    const at = panels.findIndex((panel) => panel.api.isVisible);
+    const next = panels[(at + by + panels.length) % Math.max(1, panels.length)];
+    if (next !== undefined) this.show(next.id, true);
   }
 
   /** The keyboard into a pane: its first focusable element. */
