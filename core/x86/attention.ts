@@ -1,6 +1,8 @@
-/** What makes the run loop look up between two blocks. A file of its own, on the ground: everybody here reads it. */
-import { FLAG_RF, FLAG_TF } from "./flags.ts";
-
+/**
+ * What makes the run loop look up between two blocks, and what it tests on the way. A file of its own, on the ground:
+ * everybody here reads it. Plain numbers, imported: those the bundler writes into the code, where a constant of one's
+ * own module, or a computed one, is a load.
+ */
 /** Reasons to look up between two blocks, as bits of `attention`. */
 export const ATT_LINE = 1; // the interrupt line is raised
 export const ATT_PENDING = 2; // an injected event waits
@@ -11,7 +13,16 @@ export const ATT_BREAK = 32; // breakpoints are set
 export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
 
 /** Flags that make every instruction a matter of its own. */
-export const FLAGS_STEPWISE = FLAG_TF | FLAG_RF;
+export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
 
 /** Entries of the cache from EIP to block. */
 export const JUMP_ENTRIES = 4096;
+
+/** Bits of `Cpu.flat`: SS is flat, writable and 32-bit; CS reaches to 4 GiB; both. */
+export const FLAT_STACK = 0x1_0000;
+export const FLAT_CODE = 0x2_0000;
+export const FLAT_NEAR = 0x3_0000;
+
+/** Answers within `chain` alone, above all others: jump by the immediate; EIP (the local one) is set already. */
+export const JUMP = 5;
+export const TAKEN = 6;

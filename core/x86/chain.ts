@@ -6,9 +6,18 @@
  * number n stands for HANDLERS[n - 1], a handler of the instruction table, and 0 for "call insn.exec".
  */
 
-import { ATT_LIMIT, FLAGS_STEPWISE, JUMP_ENTRIES } from "./attention.ts";
+import {
+  ATT_LIMIT,
+  FLAGS_STEPWISE,
+  FLAT_CODE,
+  FLAT_NEAR,
+  FLAT_STACK,
+  JUMP,
+  JUMP_ENTRIES,
+  TAKEN,
+} from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
-import { type Cpu, FLAT_STACK } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
@@ -204,10 +213,6 @@ function roomIn(cpu: Cpu, block: Block): number {
 
 /** `chain`: an instruction stopped; `afterStop` says why. */
 export const RETIRED_STOP = -2;
-
-/** Answers within `chain` alone, above all others: jump by the immediate; EIP is set already (the local one). */
-const JUMP = 5;
-const TAKEN = 6;
 
 /**
  * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP is written
@@ -461,7 +466,7 @@ export function chain(cpu: Cpu, budget: number): number {
         case 56: {
           const sp = (regs[ESP]! - 4) | 0;
           const w = (sp >>> 11) & 0x7fe;
-          if (fastWrite[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0 && cpu.csFlat) {
+          if (fastWrite[w] === (sp & ~0xffc) && (cpu.flat & FLAT_NEAR) === FLAT_NEAR) {
             i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = eip;
             regs[ESP] = sp;
             eip = (eip + insn.imm) | 0;
@@ -479,7 +484,7 @@ export function chain(cpu: Cpu, budget: number): number {
         case 58: {
           const sp = regs[ESP]!;
           const w = (sp >>> 11) & 0x7fe;
-          if (fastRead[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0 && cpu.csFlat) {
+          if (fastRead[w] === (sp & ~0xffc) && (cpu.flat & FLAT_NEAR) === FLAT_NEAR) {
             regs[ESP] = sp + 4;
             eip = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
             answer = TAKEN;
@@ -546,7 +551,7 @@ export function chain(cpu: Cpu, budget: number): number {
       cpu.eip = eip;
     } else if (answer >= JUMP) {
       const to = answer === JUMP ? (eip + insn.imm) | 0 : eip;
-      if (answer === JUMP && !cpu.csFlat) {
+      if (answer === JUMP && (cpu.flat & FLAT_CODE) === 0) {
         answer = cpu.jumpNear(to);
       } else {
         cpu.eip = to;

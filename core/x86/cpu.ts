@@ -28,6 +28,8 @@ import {
   ATT_LINE,
   ATT_PENDING,
   ATT_SHADOW,
+  FLAT_CODE,
+  FLAT_STACK,
   JUMP_ENTRIES,
 } from "./attention.ts";
 import { type Block, BlockCache } from "./blocks.ts";
@@ -67,9 +69,6 @@ import {
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls, PAT_RESET } from "./system.ts";
 
-/** Bit of `flat`: SS is flat, writable and 32-bit. */
-export const FLAT_STACK = 1 << 16;
-
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
 export class Cpu implements Processor, TraceClock {
@@ -96,7 +95,7 @@ export class Cpu implements Processor, TraceClock {
   idtBase = 0;
   idtLimit = 0xffff;
 
-  /** Derived: bit n when segment n is flat for reads, bit n + 8 for writes. */
+  /** Derived: bit n when segment n is flat for reads, bit n + 8 for writes; FLAT_STACK and FLAT_CODE. */
   flat = 0;
   csBase = 0;
   csFlat = true;
@@ -297,9 +296,10 @@ export class Cpu implements Processor, TraceClock {
     }
     const stack = (1 << SS) | (256 << SS);
     if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
-    this.flat = flat;
     this.csBase = this.segBase[CS]!;
     this.csFlat = this.segLimit[CS] === 0xffff_ffff;
+    if (this.csFlat) flat |= FLAT_CODE;
+    this.flat = flat;
     this.attention = this.csFlat ? this.attention & ~ATT_LIMIT : this.attention | ATT_LIMIT;
     this.stackMask = (this.segAttr[SS]! & SEG_BIG) !== 0 ? -1 : 0xffff;
     this.tlb.fetchEpoch++;
