@@ -36,6 +36,8 @@ export const STALE = new Insn(restart, STALE_ROW);
 
 export class Block {
   readonly insns: Insn[];
+  /** Where the list begins that the run loop follows (Insn.next): the same instructions as in `insns`. */
+  first: Insn;
   readonly count: number;
   /** Offset of each instruction from the first. */
   readonly offsets: Uint16Array;
@@ -55,18 +57,27 @@ export class Block {
 
   constructor(insns: Insn[], big: boolean, hfn: number, offset: number, hfn2: number) {
     this.insns = insns;
+    this.first = insns[0]!;
     this.count = insns.length;
     this.offsets = new Uint16Array(insns.length);
     let bytes = 0;
     for (let i = 0; i < insns.length; i++) {
       this.offsets[i] = bytes;
       bytes += insns[i]!.length;
+      if (i > 0) insns[i - 1]!.next = insns[i]!;
     }
     this.bytes = bytes;
     this.big = big;
     this.hfn = hfn;
     this.offset = offset;
     this.hfn2 = hfn2;
+  }
+
+  /** Empties the block: whoever runs it meets the sentinel next. */
+  drop(): void {
+    for (const insn of this.insns) if (insn !== STALE) insn.next = STALE;
+    this.insns.fill(STALE);
+    this.first = STALE;
   }
 
   /** Position of the instruction that ends `end` bytes from the first. One that has set EIP elsewhere is the last. */
@@ -122,7 +133,7 @@ export class BlockCache {
     const frame = this.frameFor(block.hfn);
     const n = frame.at[block.offset]!;
     if (n !== 0) {
-      frame.list[n - 1]!.insns.fill(STALE);
+      frame.list[n - 1]!.drop();
       frame.list[n - 1] = block;
     } else {
       frame.list.push(block);
@@ -149,13 +160,13 @@ export class BlockCache {
     let gone = false;
     for (const b of frame.list) {
       if (b.offset < end && b.offset + b.bytes > offset) {
-        b.insns.fill(STALE);
+        b.drop();
         gone = true;
       }
     }
     for (const b of frame.tails) {
       if (b.offset + b.bytes - 4096 > offset) {
-        b.insns.fill(STALE);
+        b.drop();
         gone = true;
       }
     }
@@ -169,7 +180,7 @@ export class BlockCache {
 
   clear(): void {
     for (const [hfn, frame] of this.frames) {
-      for (const b of frame.list) b.insns.fill(STALE);
+      for (const b of frame.list) b.drop();
       this.memory.flags[hfn]! &= ~FRAME_CODE;
     }
     this.frames.clear();

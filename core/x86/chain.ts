@@ -8,10 +8,10 @@
 
 import { ATT_LIMIT, FLAGS_STEPWISE, JUMP_ENTRIES } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
-import type { Cpu } from "./cpu.ts";
+import { type Cpu, FLAT_STACK } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
-import { REST } from "./flags.ts";
+import { CARRIES, REST, RESULT } from "./flags.ts";
 import { decM32, decZ32, incM32, incZ32 } from "./isa/exec/alu-narrow.ts";
 import {
   addGr,
@@ -76,10 +76,11 @@ import {
   movzx8R,
   movzx16M,
 } from "./isa/exec/move.ts";
+import { ESP } from "./isa/exec/operand.ts";
 import { sar32Ri, shl32R1, shl32Ri, shr32Ri } from "./isa/exec/shift.ts";
 import { leave, pop32Z, push32I, push32M, push32Z } from "./isa/exec/stack.ts";
 import { nop } from "./isa/exec/system.ts";
-import { BRANCH, CS, type Exec, NEXT, REPEAT, STOP } from "./isa/insn.ts";
+import { BRANCH, CS, type Exec, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
 
 /** In the order of the switch in `chain`. */
 export const HANDLERS: readonly Exec[] = [
@@ -190,7 +191,7 @@ function nextBlock(cpu: Cpu): Block | null {
 
 /** Instructions of `block` that may run before a breakpoint, or the end of CS, has to be looked at. */
 function roomIn(cpu: Cpu, block: Block): number {
-  let n = block.count;
+  let n = block.count | 0;
   if ((cpu.attention & ATT_LIMIT) !== 0 && (cpu.eip >>> 0) + block.bytes - 1 > cpu.segLimit[CS]!) n = 0;
   for (const eip of cpu.breakpoints) {
     const d = (eip - cpu.eip) >>> 0;
@@ -204,30 +205,41 @@ function roomIn(cpu: Cpu, block: Block): number {
 /** `chain`: an instruction stopped; `afterStop` says why. */
 export const RETIRED_STOP = -2;
 
+/** Answers within `chain` alone, above all others: jump by the immediate; EIP is set already (the local one). */
+const JUMP = 5;
+const TAKEN = 6;
+
+/**
+ * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP is written
+ * where somebody may read it: before a handler that leaves the registers, and when the block has ended.
+ */
 export function chain(cpu: Cpu, budget: number): number {
-  let left = budget;
+  // `| 0` keeps the loop's variables machine integers: what comes from a field or a call is anything to the JIT.
+  let left = budget | 0;
   const tlb = cpu.tlb;
   const regs = cpu.regs;
+  const i32 = cpu.i32;
   const first = nextBlock(cpu);
   if (first === null) return RETIRED_STOP;
   let block: Block = first;
-  let n = block.count;
+  let n = block.count | 0;
+  // Whatever chooses others moves the fetch epoch, too: they are looked at again where a block is.
+  let fastRead = cpu.fastRead;
+  let fastWrite = cpu.fastWrite;
   if (cpu.attention !== 0) {
     n = roomIn(cpu, block);
     if (n === 0) return STEP_NEXT;
   }
   for (;;) {
     if (n > left) n = left;
-    const insns = block.insns;
-    let eip = cpu.eip;
+    let insn = block.first;
+    let eip = cpu.eip | 0;
     cpu.running = block;
     cpu.runningEip = eip;
     let i = 0;
     let answer = NEXT;
-    do {
-      const insn = insns[i]!;
+    for (;;) {
       eip = (eip + insn.length) | 0;
-      cpu.eip = eip;
       switch (insn.hot) {
         case 1:
           answer = nop();
@@ -238,12 +250,28 @@ export function chain(cpu: Cpu, budget: number): number {
         case 3:
           answer = mov32Gr(cpu, insn);
           break;
-        case 4:
+        case 4: {
+          const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+          const w = (at >>> 11) & 0x7fe;
+          if (fastRead[w] === (at & ~0xffc) && ((cpu.flat >>> insn.seg) & 1) !== 0) {
+            regs[insn.reg] = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+            break;
+          }
+          cpu.eip = eip;
           answer = mov32Rm(cpu, insn);
           break;
-        case 5:
+        }
+        case 5: {
+          const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+          const w = (at >>> 11) & 0x7fe;
+          if (fastWrite[w] === (at & ~0xffc) && ((cpu.flat >>> insn.seg) & 256) !== 0) {
+            i32[((at + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.reg]!;
+            break;
+          }
+          cpu.eip = eip;
           answer = mov32Mr(cpu, insn);
           break;
+        }
         case 6:
           answer = mov32Ri(cpu, insn);
           break;
@@ -251,24 +279,30 @@ export function chain(cpu: Cpu, budget: number): number {
           answer = mov32Zi(cpu, insn);
           break;
         case 8:
+          cpu.eip = eip;
           answer = mov32Mi(cpu, insn);
           break;
         case 9:
+          cpu.eip = eip;
           answer = mov8Rm(cpu, insn);
           break;
         case 10:
+          cpu.eip = eip;
           answer = mov8Mr(cpu, insn);
           break;
         case 11:
+          cpu.eip = eip;
           answer = mov8Mi(cpu, insn);
           break;
         case 12:
+          cpu.eip = eip;
           answer = movzx8M(cpu, insn);
           break;
         case 13:
           answer = movzx8R(cpu, insn);
           break;
         case 14:
+          cpu.eip = eip;
           answer = movzx16M(cpu, insn);
           break;
         case 15:
@@ -284,12 +318,15 @@ export function chain(cpu: Cpu, budget: number): number {
           answer = addRi(cpu, insn);
           break;
         case 19:
+          cpu.eip = eip;
           answer = addRm(cpu, insn);
           break;
         case 20:
+          cpu.eip = eip;
           answer = addMr(cpu, insn);
           break;
         case 21:
+          cpu.eip = eip;
           answer = addMi(cpu, insn);
           break;
         case 22:
@@ -302,6 +339,7 @@ export function chain(cpu: Cpu, budget: number): number {
           answer = subRi(cpu, insn);
           break;
         case 25:
+          cpu.eip = eip;
           answer = subRm(cpu, insn);
           break;
         case 26:
@@ -341,12 +379,15 @@ export function chain(cpu: Cpu, budget: number): number {
           answer = cmpRi(cpu, insn);
           break;
         case 38:
+          cpu.eip = eip;
           answer = cmpRm(cpu, insn);
           break;
         case 39:
+          cpu.eip = eip;
           answer = cmpMr(cpu, insn);
           break;
         case 40:
+          cpu.eip = eip;
           answer = cmpMi(cpu, insn);
           break;
         case 41:
@@ -362,9 +403,11 @@ export function chain(cpu: Cpu, budget: number): number {
           answer = decZ32(cpu, insn);
           break;
         case 45:
+          cpu.eip = eip;
           answer = incM32(cpu, insn);
           break;
         case 46:
+          cpu.eip = eip;
           answer = decM32(cpu, insn);
           break;
         case 47:
@@ -379,82 +422,145 @@ export function chain(cpu: Cpu, budget: number): number {
         case 50:
           answer = shl32R1(cpu, insn);
           break;
-        case 51:
+        case 51: {
+          const sp = (regs[ESP]! - 4) | 0;
+          const w = (sp >>> 11) & 0x7fe;
+          if (fastWrite[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0) {
+            i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.reg]!;
+            regs[ESP] = sp;
+            break;
+          }
+          cpu.eip = eip;
           answer = push32Z(cpu, insn);
           break;
+        }
         case 52:
+          cpu.eip = eip;
           answer = push32I(cpu, insn);
           break;
         case 53:
+          cpu.eip = eip;
           answer = push32M(cpu, insn);
           break;
-        case 54:
+        case 54: {
+          const sp = regs[ESP]!;
+          const w = (sp >>> 11) & 0x7fe;
+          if (fastRead[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0) {
+            regs[ESP] = sp + 4;
+            regs[insn.reg] = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+            break;
+          }
+          cpu.eip = eip;
           answer = pop32Z(cpu, insn);
           break;
+        }
         case 55:
+          cpu.eip = eip;
           answer = leave(cpu, insn);
           break;
-        case 56:
+        case 56: {
+          const sp = (regs[ESP]! - 4) | 0;
+          const w = (sp >>> 11) & 0x7fe;
+          if (fastWrite[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0 && cpu.csFlat) {
+            i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = eip;
+            regs[ESP] = sp;
+            eip = (eip + insn.imm) | 0;
+            answer = TAKEN;
+            break;
+          }
+          cpu.eip = eip;
           answer = call32J(cpu, insn);
           break;
+        }
         case 57:
+          cpu.eip = eip;
           answer = call32R(cpu, insn);
           break;
-        case 58:
+        case 58: {
+          const sp = regs[ESP]!;
+          const w = (sp >>> 11) & 0x7fe;
+          if (fastRead[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0 && cpu.csFlat) {
+            regs[ESP] = sp + 4;
+            eip = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+            answer = TAKEN;
+            break;
+          }
+          cpu.eip = eip;
           answer = ret32(cpu);
           break;
-        case 59:
-          answer = jmp32J(cpu, insn);
+        }
+        case 59: // jmp32J
+          answer = JUMP;
           break;
-        case 60:
-          answer = jb32(cpu, insn);
+        case 60: // jb32
+          if (regs[CARRIES]! < 0) answer = JUMP;
           break;
-        case 61:
-          answer = jnb32(cpu, insn);
+        case 61: // jnb32
+          if (regs[CARRIES]! >= 0) answer = JUMP;
           break;
-        case 62:
-          answer = jz32(cpu, insn);
+        case 62: // jz32
+          if (regs[RESULT] === 0) answer = JUMP;
           break;
-        case 63:
-          answer = jnz32(cpu, insn);
+        case 63: // jnz32
+          if (regs[RESULT] !== 0) answer = JUMP;
           break;
-        case 64:
-          answer = jbe32(cpu, insn);
+        case 64: // jbe32
+          if (regs[CARRIES]! < 0 || regs[RESULT] === 0) answer = JUMP;
           break;
-        case 65:
-          answer = jnbe32(cpu, insn);
+        case 65: // jnbe32
+          if (regs[CARRIES]! >= 0 && regs[RESULT] !== 0) answer = JUMP;
           break;
         case 66:
+          cpu.eip = eip;
           answer = js32(cpu, insn);
           break;
         case 67:
+          cpu.eip = eip;
           answer = jns32(cpu, insn);
           break;
         case 68:
+          cpu.eip = eip;
           answer = jl32(cpu, insn);
           break;
         case 69:
+          cpu.eip = eip;
           answer = jnl32(cpu, insn);
           break;
         case 70:
+          cpu.eip = eip;
           answer = jle32(cpu, insn);
           break;
         case 71:
+          cpu.eip = eip;
           answer = jnle32(cpu, insn);
           break;
         default:
-          answer = insn.exec(cpu, insn);
+          cpu.eip = eip;
+          answer = insn.exec(cpu, insn) | 0;
       }
-      i++;
-    } while (answer === NEXT && i < n);
+      i = (i + 1) | 0;
+      if (answer !== NEXT || i >= n) break;
+      insn = insn.next!;
+    }
+    if (answer === NEXT) {
+      cpu.eip = eip;
+    } else if (answer >= JUMP) {
+      const to = answer === JUMP ? (eip + insn.imm) | 0 : eip;
+      if (answer === JUMP && !cpu.csFlat) {
+        answer = cpu.jumpNear(to);
+      } else {
+        cpu.eip = to;
+        answer = BRANCH;
+      }
+    }
     if (answer <= BRANCH) {
       cpu.retired += i;
-      left -= i;
+      left = (left - i) | 0;
       if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) {
         cpu.midRep = false;
         return RUN_RETIRED;
       }
-      const to = cpu.eip;
+      const to = cpu.eip | 0;
       let next = block.next;
       if (block.nextEip !== to || block.nextEpoch !== tlb.fetchEpoch || next === null) {
         cpu.running = null;
@@ -463,6 +569,8 @@ export function chain(cpu: Cpu, budget: number): number {
           cpu.midRep = false;
           return RETIRED_STOP;
         }
+        fastRead = cpu.fastRead;
+        fastWrite = cpu.fastWrite;
         if (next.hfn >= 0) {
           block.next = next;
           block.nextEip = to;
@@ -470,14 +578,13 @@ export function chain(cpu: Cpu, budget: number): number {
         }
       }
       block = next;
-      n = block.count;
+      n = block.count | 0;
       continue;
     }
     // The last instruction did not retire as a whole.
     const done = i - 1;
     if (answer === REPEAT) {
-      const insn = insns[done]!;
-      answer = iterate(cpu, block, done, eip, left - done);
+      answer = iterate(cpu, block, insn, done, eip, left - done);
       cpu.running = null;
       if (answer === STOP) {
         cpu.eip = (eip - insn.length) | 0;
@@ -492,7 +599,7 @@ export function chain(cpu: Cpu, budget: number): number {
     left -= done;
     if (left !== budget) cpu.midRep = false;
     if (answer === STOP) {
-      cpu.eip = (eip - insns[done]!.length) | 0;
+      cpu.eip = (eip - insn.length) | 0;
       if (cpu.stopCode >= 0) nameStop(cpu, block, done);
       return RETIRED_STOP;
     }
@@ -501,16 +608,17 @@ export function chain(cpu: Cpu, budget: number): number {
     const again = nextBlock(cpu);
     if (again === null) return RETIRED_STOP;
     block = again;
-    n = block.count;
+    fastRead = cpu.fastRead;
+    fastWrite = cpu.fastWrite;
+    n = block.count | 0;
   }
 }
 
 /**
- * Goes on with a REP instruction whose first iteration has retired, `done` instructions into its block, for at most
+ * Goes on with `insn`, a REP instruction whose first iteration has retired, `done` instructions into its block, for at most
  * `budget` units in all. Retires what ran; answers STOP, or NEXT when the caller is to look around.
  */
-function iterate(cpu: Cpu, block: Block, done: number, behind: number, budget: number): number {
-  const insn = block.insns[done]!;
+function iterate(cpu: Cpu, block: Block, insn: Insn, done: number, behind: number, budget: number): number {
   let left = budget;
   let answer = REPEAT;
   for (;;) {

@@ -68,7 +68,7 @@ import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls, PAT_RESET } from "./system.ts";
 
 /** Bit of `flat`: SS is flat, writable and 32-bit. */
-const FLAT_STACK = 1 << 16;
+export const FLAT_STACK = 1 << 16;
 
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
@@ -114,8 +114,8 @@ export class Cpu implements Processor, TraceClock {
   readonly trace: Trace;
   io: IoBus;
   /** The derived arrays of the current privilege. */
-  private fastRead: Int32Array;
-  private fastWrite: Int32Array;
+  fastRead: Int32Array;
+  fastWrite: Int32Array;
 
   /** Host byte address of a read-modify-write in flight, or -1: then `rmwLa` says where. */
   rmwHost = -1;

@@ -67,6 +67,8 @@ export class Insn {
   imm = 0;
   /** Second immediate: ENTER's level, the selector of a far pointer. */
   imm2 = 0;
+  /** The instruction behind it in its block; null behind the last. */
+  next: Insn | null = null;
 
   constructor(exec: Exec, row: Row) {
     this.exec = exec;
