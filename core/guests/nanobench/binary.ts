@@ -1,36 +1,38 @@
 /**
  * Generated from core/guests/nanobench/nanobench.asm by `node build/guests.mjs` (nasm). Do not edit.
- * 2008 bytes; a test assembles the source again and compares.
+ * 2136 bytes; a test assembles the source again and compares.
  */
 // biome-ignore format: generated
 export const BINARY =
-  "ArCtGwMAAQD7T1HkAAAQAAAAEADYBxAAYDwQALUAEABQUma6+QMxwO5muvsDsAPuZrr8A+5aWMNSUGa6/QPsqCB0+2a6+ANY7lrD" +
-  "UFaKBkaEwHQH6N/////r8l5Yw1BRVuMLigbozv///0ZJdfVeWVjDUFFSicK5CAAAAMHCBInQg+APioAgBhAA6Kn///9JdepaWVjD" +
-  "YDHJuwoAAAAx0vfzUkGFwHX2WAQw6Ij///9JdfVhw7xgHBAA/A8BFbgGEADqyQAQAAgAuCMAAACO2I7AuBAAAACO0OjgAwAA6KQE" +
-  "AAAPIOCDyBAPIuC4ABAAAA8i2A8gwA0AAAGADyLAix3EBhAAg/sOcx25BAAAAP8UnWgHEACLDcgGEAD/FJ1oBxAA+vTr/Oj0/v//" +
-  "MduLDcgGEAD/FJ1oBxAAizSdoAcQAOgE////Vr4wBhAA6Pn+//9eQ4P7DnLVVr4yBhAA6Of+//9e67zDSXX9w+gEAAAASXX4w8Pk" +
-  "gEl1+8Mx9rgBAAAAMdL39kl1+8PHBdQGEAAAAAAAvwAAAAKKB0l1+8OJJdwGEABqI2hgPBAAagJqG2i3ARAAz82ASXX7zYGLJdwG" +
-  "EADDU1G4AQAAAA+iWVv3wgAIAAB0j4nOMdK4CAAAALl0AQAADzC4YCwQALl1AQAADzC4JQIQALl2AQAADzCJJdwGEABqI2hgPBAA" +
+  "ArCtGwMAAQD7T1HkAAAQAAAAEABYCBAA4DwQALUAEABQUma6+QMxwO5muvsDsAPuZrr8A+5aWMNSUGa6/QPsqCB0+2a6+ANY7lrD" +
+  "UFaKBkaEwHQH6N/////r8l5Yw1BRVuMLigbozv///0ZJdfVeWVjDUFFSicK5CAAAAMHCBInQg+APioCQBhAA6Kn///9JdepaWVjD" +
+  "YDHJuwoAAAAx0vfzUkGFwHX2WAQw6Ij///9JdfVhw7zgHBAA/A8BFSgHEADqyQAQAAgAuCMAAACO2I7AuBAAAACO0OhMBAAA6BAF" +
+  "AAAPIOCDyBAPIuC4ABAAAA8i2A8gwA0AAAGADyLAix00BxAAg/sPcx25BAAAAP8UneAHEACLDTgHEAD/FJ3gBxAA+vTr/Oj0/v//" +
+  "MduLDTgHEAD/FJ3gBxAAizSdHAgQAOgE////Vr6gBhAA6Pn+//9eQ4P7D3LVVr6iBhAA6Of+//9e67zDSXX9w+gEAAAASXX4w8Pk" +
+  "gEl1+8Mx9rgBAAAAMdL39kl1+8PHBUgHEAAAAAAAvwAAAAKKB0l1+8OJJVAHEABqI2jgPBAAagJqG2i3ARAAz82ASXX7zYGLJVAH" +
+  "EADDU1G4AQAAAA+iWVv3wgAIAAB0j4nOMdK4CAAAALl0AQAADzC44CwQALl1AQAADzC4JQIQALl2AQAADzCJJVAHEABqI2jgPBAA" +
   "agJqG2gXAhAAz7ogAhAAieEPNE519M2BDzW4Z4CEAIoVAIBEAKMgATAASXX4w7hngIQAoyABMAAPAT0AgEQAihUAgEQASXXrw1G4" +
-  "ZwCAAKMAEDAADwE9AAAAAYoVAAAAAb8AEDAAuQAEAACJB4PHBAUAEAAASXXzvwAQMAC5AAQAADHAiQeDxwRJdfjoiwEAAFlJdbTD" +
-  "xwXUBhAAAQAAAFHoOwEAAOhxAQAA6PMAAABZSXXsw8cF1AYQAAEAAABR6GAAAADoUgEAALgAIDAADyLYxwXYBhAAADAwAIsNzAYQ" +
-  "AMHpAkHovgAAALgAEAAADyLYxwXYBhAAAAAwAL4AMDAAuQAEAAD3BgEAAAB0BscGAAAAAIPGBEl17OiDAAAAWUl1m8O+ABAAAL8A" +
-  "IDAAuQAEAADzpccFBCAwACcwMAC+AAAwAL8AMDAAuQAEAACLBqgBdAqoAnQEJP2JBokHg8YEg8cESXXnw1G9AAAxAIsV0AYQAA8i" +
-  "3ehFAAAAgcUAEAAASnXvWUl137gAEAAADyLYw1HogwAAAOgkAAAAWUl18cOLDcwGEACNQf9rwBEl/wMAAMHgDAUAAEAAiQhJdejD" +
-  "iw3MBhAAjUH/a8ARJf8DAADB4AwFAABAAIsASXXow4sNzAYQADHSjUH/a8ARJf8DAACJFIUAADAASXXrwzHAumcAgACJFIUAADAA" +
-  "gcIAEAAAQD0ABAAAcuvDDyDYDyLYw4MEJALPz4M91AYQAAB1CIPEBIMEJALPYA8g0MHoDCX/AwAAiz3YBhAA9kQkIAF1DYnCweIM" +
-  "gcJnAIAA6y2LFIeB/wAwMAB1H1eJ1oHmAPD//4nHwecMgccAAMAAjVdluQAEAADzpV+DykKJFIcPINAPAThhg8QEz+hz+///Vr5W" +
-  "BhAA6JP7//9e6WX8//+/ABAAALkABAAAMcDzq78AIAAAuGcAAACrBQAQAAA9AABAAHLzvwAQMAC5AAwAADHA86voFv///8cFABAA" +
-  "ACcgAADHBQQQAAAnADAAxwUIEAAA5wCAAMcFDBAAAOcAwADHBRAQAAAnEDAAuwAAAAC+ABAAAI27AAAxALkABAAA86WNgycAMwCJ" +
-  "gwQAMQC+AAAwAI27AAAzALkABAAA86WBwwAQAACB+wAAAgBywsNmiQdmx0cCCADGRwQAiFcFwegQZolHBoPHCMO/4AcQALkgAAAA" +
-  "so64qAQQAOjP////SXXzv+AHEAC4MAQQAOi9////v1AIEAC4NgQQAOiu////v+ALEACy7rg1BBAA6J3///+4vgEQAOiT////DwEd" +
-  "vgYQAMcF9AsQAGAsEADHBfgLEAAQAAAAZscFVgwQAGgAuPALEABmo7IGEADB6BCitAYQAIgltwYQALgoAAAADwDYwwAwMTIzNDU2" +
-  "Nzg5YWJjZGVmCgBlbmQ6IGV2ZXJ5IHByb2dyYW0gd2VudCBpdHMgcm91bmRzCgBlbmQ6IFdST05HLCBhbiBleGNlcHRpb24gdGhh" +
-  "dCBub2JvZHkgZXhwZWN0ZWQKAJCQkAAAAAAAAAAA//8AAACbzwD//wAAAJPPAP//AAAA+88A//8AAADzzwBnAAAAAIkAAC8AiAYQ" +
-  "AA8E4AcQAP////8IAAAAQAAAAAQAAAAAAAAAAAAwAAAAAABlbXB0eQBjYWxsL3JldABpbgBkaXZ6ZXJvAHBnZmF1bHQAc3lzY2Fs" +
-  "bABzeXNlbnRlcgBwdGVtb2QAcHRlbW9kIGFuZCB1c2UAcGFnZS10YWJsZSBmaWxsAGRlbWFuZCBwYWdpbmcAZm9ya3dhaXQAY29u" +
-  "dGV4dCBzd2l0Y2gAd2Fsa3MAkJCQaAEQAGwBEAB2ARAAfAEQAIsBEACgARAAxQEQACcCEAA7AhAAVgIQAKMCEADCAhAAdgMQAKAD" +
-  "EADgBhAA5gYQAO8GEADyBhAA+gYQAAIHEAAKBxAAEwcQABoHEAApBxAAOQcQAEcHEABQBxAAXwcQAA==";
+  "ZwCAAKMAEDAADwE9AAAAAYoVAAAAAb8AEDAAuQAEAACJB4PHBAUAEAAASXXzvwAQMAC5AAQAADHAiQeDxwRJdfjo9wEAAFlJdbTD" +
+  "xwVIBxAAAQAAAFHoqgEAAOjdAQAA6GgBAABZSXXsw8cFSAcQAAEAAABRiw08BxAAjXH/geb/AQAAjb4AAgAAxwS9AAAwAAAAAADB" +
+  "5gzB5wwPAb8AAEAAiY8AAEAAi4YAAEAASXXKWUl1v8PHBUgHEAABAAAAUehgAAAA6HIBAAC4ACAwAA8i2McFTAcQAAAwMACLDTwH" +
+  "EADB6QJB6OcAAAC4ABAAAA8i2McFTAcQAAAAMAC+ADAwALkABAAA9wYBAAAAdAbHBgAAAACDxgRJdezorAAAAFlJdZvDvgAQAAC/" +
+  "ACAwALkABAAA86XHBQQgMAAnMDAAvgAAMAC/ADAwALkABAAAiwaoAXQKqAJ0BCT9iQaJB4PGBIPHBEl158NRvQAAMQCLFUAHEAAP" +
+  "It3oawAAAIHFABAAAEp171lJdd+4ABAAAA8i2MNR6KMAAADoSgAAAFlJdfHDgz1EBxAAAHUJa8ARJf8DAADDUonCg+IBweIJ0ehr" +
+  "wBEl/wEAAAnQWsOLDTwHEACNQf/oyf///8HgDAUAAEAAiQhJdevDiw08BxAAjUH/6K3////B4AwFAABAAIsASXXrw4sNPAcQADHS" +
+  "jUH/6I////+JFIUAADAASXXuwzHAumcAgACJFIUAADAAgcIAEAAAQD0ABAAAcuvDDyDYDyLYw4MEJALPz4M9SAcQAAB1CIPEBIME" +
+  "JALPYA8g0MHoDCX/AwAAiz1MBxAA9kQkIAF1DYnCweIMgcJnAIAA6y2LFIeB/wAwMAB1H1eJ1oHmAPD//4nHwecMgccAAMAAjVdl" +
+  "uQAEAADzpV+DykKJFIcPINAPAThhg8QEz+gH+///Vr7GBhAA6Cf7//9e6fn7//+/ABAAALkABAAAMcDzq78AIAAAuGcAAACrBQAQ" +
+  "AAA9AABAAHLzvwAQMAC5AAwAADHA86voFv///8cFABAAACcgAADHBQQQAAAnADAAxwUIEAAA5wCAAMcFDBAAAOcAwADHBRAQAAAn" +
+  "EDAAuwAAAAC+ABAAAI27AAAxALkABAAA86WNgycAMwCJgwQAMQC+AAAwAI27AAAzALkABAAA86WBwwAQAACB+wAAAgBywsNmiQdm" +
+  "x0cCCADGRwQAiFcFwegQZolHBoPHCMO/YAgQALkgAAAAso64FAUQAOjP////SXXzv2AIEAC4nAQQAOi9////v9AIEAC4ogQQAOiu" +
+  "////v2AMEACy7rihBBAA6J3///+4vgEQAOiT////DwEdLgcQAMcFdAwQAOAsEADHBXgMEAAQAAAAZscF1gwQAGgAuHAMEABmoyIH" +
+  "EADB6BCiJAcQAIglJwcQALgoAAAADwDYwwAAAAAAMDEyMzQ1Njc4OWFiY2RlZgoAZW5kOiBldmVyeSBwcm9ncmFtIHdlbnQgaXRz" +
+  "IHJvdW5kcwoAZW5kOiBXUk9ORywgYW4gZXhjZXB0aW9uIHRoYXQgbm9ib2R5IGV4cGVjdGVkCgCQkJAAAAAAAAAAAP//AAAAm88A" +
+  "//8AAACTzwD//wAAAPvPAP//AAAA888AZwAAAACJAAAvAPgGEAAPBGAIEAD/////CAAAAEAAAAAEAAAAAAAAAAAAAAAAADAAAAAA" +
+  "AGVtcHR5AGNhbGwvcmV0AGluAGRpdnplcm8AcGdmYXVsdABzeXNjYWxsAHN5c2VudGVyAHB0ZW1vZABwdGVtb2QgYW5kIHVzZQBw" +
+  "YWdlLXRhYmxlIGZpbGwAZGVtYW5kIHBhZ2luZwBmb3Jrd2FpdABjb250ZXh0IHN3aXRjaAB3YWxrcwB3aW5kb3cAaAEQAGwBEAB2" +
+  "ARAAfAEQAIsBEACgARAAxQEQACcCEAA7AhAAVgIQAKMCEAAOAxAAwgMQAOwDEADCAhAAVAcQAFoHEABjBxAAZgcQAG4HEAB2BxAA" +
+  "fgcQAIcHEACOBxAAnQcQAK0HEAC7BxAAxAcQANMHEADZBxAA";
 
 /** Labels of the source and their linked (virtual) addresses, ascending. */
 // biome-ignore format: generated
@@ -61,55 +63,59 @@ export const SYMBOLS: readonly (readonly [name: string, address: number])[] = [
   ["ptemod_use", 0x10023b],
   ["ptfill", 0x100256],
   ["demand", 0x1002a3],
-  ["forkwait", 0x1002c2],
-  ["fork", 0x100332],
-  ["switch", 0x100376],
-  ["walks", 0x1003a0],
-  ["write_area", 0x1003b0],
-  ["write_some", 0x1003b6],
-  ["read_area", 0x1003cf],
-  ["unmap_area", 0x1003ee],
-  ["map_area", 0x10040c],
-  ["flush", 0x100429],
-  ["on_divide", 0x100430],
-  ["on_syscall", 0x100435],
-  ["on_page_fault", 0x100436],
-  ["unexpected", 0x1004a8],
-  ["build_tables", 0x1004be],
-  ["store_gate", 0x10056c],
-  ["build_gates", 0x100587],
-  ["hex_digits", 0x100620],
-  ["gdt", 0x100688],
-  ["gdt_pointer", 0x1006b8],
-  ["idt_pointer", 0x1006be],
-  ["wanted", 0x1006c4],
-  ["rounds", 0x1006c8],
-  ["pages", 0x1006cc],
-  ["spaces", 0x1006d0],
-  ["on_fault", 0x1006d4],
-  ["table", 0x1006d8],
-  ["kernel_esp", 0x1006dc],
-  ["name_empty", 0x1006e0],
-  ["name_callret", 0x1006e6],
-  ["name_port_in", 0x1006ef],
-  ["name_divzero", 0x1006f2],
-  ["name_pgfault", 0x1006fa],
-  ["name_syscall", 0x100702],
-  ["name_sysenter_loop", 0x10070a],
-  ["name_ptemod", 0x100713],
-  ["name_ptemod_use", 0x10071a],
-  ["name_ptfill", 0x100729],
-  ["name_demand", 0x100739],
-  ["name_forkwait", 0x100747],
-  ["name_switch", 0x100750],
-  ["name_walks", 0x10075f],
-  ["programs", 0x100768],
-  ["names", 0x1007a0],
-  ["image_end", 0x1007d8],
-  ["idt", 0x1007e0],
-  ["tss", 0x100bf0],
-  ["stack_top", 0x101c60],
-  ["trap_stack_top", 0x102c60],
-  ["bss_end", 0x103c60],
-  ["user_stack_top", 0x103c60],
+  ["window", 0x1002c2],
+  ["forkwait", 0x10030e],
+  ["fork", 0x10037e],
+  ["switch", 0x1003c2],
+  ["walks", 0x1003ec],
+  ["page_index", 0x1003fc],
+  ["write_area", 0x100425],
+  ["write_some", 0x10042b],
+  ["read_area", 0x100441],
+  ["unmap_area", 0x10045d],
+  ["map_area", 0x100478],
+  ["flush", 0x100495],
+  ["on_divide", 0x10049c],
+  ["on_syscall", 0x1004a1],
+  ["on_page_fault", 0x1004a2],
+  ["unexpected", 0x100514],
+  ["build_tables", 0x10052a],
+  ["store_gate", 0x1005d8],
+  ["build_gates", 0x1005f3],
+  ["hex_digits", 0x100690],
+  ["gdt", 0x1006f8],
+  ["gdt_pointer", 0x100728],
+  ["idt_pointer", 0x10072e],
+  ["wanted", 0x100734],
+  ["rounds", 0x100738],
+  ["pages", 0x10073c],
+  ["spaces", 0x100740],
+  ["paired", 0x100744],
+  ["on_fault", 0x100748],
+  ["table", 0x10074c],
+  ["kernel_esp", 0x100750],
+  ["name_empty", 0x100754],
+  ["name_callret", 0x10075a],
+  ["name_port_in", 0x100763],
+  ["name_divzero", 0x100766],
+  ["name_pgfault", 0x10076e],
+  ["name_syscall", 0x100776],
+  ["name_sysenter_loop", 0x10077e],
+  ["name_ptemod", 0x100787],
+  ["name_ptemod_use", 0x10078e],
+  ["name_ptfill", 0x10079d],
+  ["name_demand", 0x1007ad],
+  ["name_forkwait", 0x1007bb],
+  ["name_switch", 0x1007c4],
+  ["name_walks", 0x1007d3],
+  ["name_window", 0x1007d9],
+  ["programs", 0x1007e0],
+  ["names", 0x10081c],
+  ["image_end", 0x100858],
+  ["idt", 0x100860],
+  ["tss", 0x100c70],
+  ["stack_top", 0x101ce0],
+  ["trap_stack_top", 0x102ce0],
+  ["bss_end", 0x103ce0],
+  ["user_stack_top", 0x103ce0],
 ];

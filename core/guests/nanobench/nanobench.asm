@@ -4,7 +4,7 @@
 ; loads on which shadow paging lives or dies: demand paging, fork and wait, context switches, filling a page table.
 ;
 ; The programs measure nothing themselves. Whoever measures stores the number of a program in `wanted`, how often it is
-; to go round in `rounds`, how many pages and address spaces it uses in `pages` and `spaces`, runs to the label `begin`
+; to go round in `rounds`, how many pages and address spaces it uses in `pages` and `spaces` (and whether pages come in pairs in `paired`), runs to the label `begin`
 ; and from there to the label `end`, and counts what the machine did between them. Left alone, the guest runs every
 ; program `rounds` times and says so on the serial port.
 ;
@@ -265,6 +265,28 @@ demand:
         jnz     .next
         ret
 
+; A working set in one half of a page table, and in the other half pages that come and go one by one: each is mapped by a
+; fault, used beside the page of the same index in the working set, and taken away.
+window:
+        mov     dword [on_fault], PF_MAP
+.next:  push    ecx
+        mov     ecx, [pages]
+.page:  lea     esi, [ecx - 1]
+        and     esi, 511
+        lea     edi, [esi + 512]
+        mov     dword [TABLE + edi * 4], 0
+        shl     esi, 12
+        shl     edi, 12
+        invlpg  [AREA + edi]
+        mov     [AREA + edi], ecx       ; the fault
+        mov     eax, [AREA + esi]       ; the working set
+        dec     ecx
+        jnz     .page
+        pop     ecx
+        dec     ecx
+        jnz     .next
+        ret
+
 ; fork and wait: the child gets a copy of the table, both copy on write; it writes a quarter of the pages and ends; the
 ; parent writes all of them again.
 forkwait:
@@ -348,10 +370,29 @@ walks:
 
 ; ---- Parts ----
 
-; The linear address of page number EAX of the area -> EAX. STRIDE entries apart, modulo the table.
-%macro area_page 0
+; The index in the table of page number EAX -> EAX: STRIDE entries apart modulo the table; with [paired] set, pages come
+; in pairs of the same index in both halves of the table, so that ignoring the quadrant costs the most it can.
+page_index:
+        cmp     dword [paired], 0
+        jne     .paired
         imul    eax, eax, STRIDE
         and     eax, 1023
+        ret
+.paired:
+        push    edx
+        mov     edx, eax
+        and     edx, 1
+        shl     edx, 9
+        shr     eax, 1
+        imul    eax, eax, STRIDE
+        and     eax, 511
+        or      eax, edx
+        pop     edx
+        ret
+
+; Its linear address -> EAX
+%macro area_page 0
+        call    page_index
         shl     eax, 12
         add     eax, AREA
 %endmacro
@@ -380,8 +421,7 @@ unmap_area:
         mov     ecx, [pages]
         xor     edx, edx
 .next:  lea     eax, [ecx - 1]
-        imul    eax, eax, STRIDE
-        and     eax, 1023
+        call    page_index
         mov     [TABLE + eax * 4], edx
         dec     ecx
         jnz     .next
@@ -558,6 +598,7 @@ wanted:         dd -1                   ; the number of a program; anything else
 rounds:         dd 8
 pages:          dd 64                   ; at most 1024
 spaces:         dd 4                    ; at most MOST_SPACES
+paired:         dd 0
 
 on_fault:       dd PF_SKIP
 table:          dd TABLE                ; the table of the address space that runs
@@ -580,6 +621,7 @@ name_%1:        db %2, 0
         text    forkwait, "forkwait"
         text    switch, "context switch"
         text    walks, "walks"
+        text    window, "window"
 
         align   4
 %macro list 1-*
@@ -595,7 +637,7 @@ names:
 %rotate 1
 %endrep
 %endmacro
-        list    empty, callret, port_in, divzero, pgfault, syscall, sysenter_loop, ptemod, ptemod_use, ptfill, demand, forkwait, switch, walks
+        list    empty, callret, port_in, divzero, pgfault, syscall, sysenter_loop, ptemod, ptemod_use, ptfill, demand, forkwait, switch, walks, window
 image_end:
 
 section .bss
