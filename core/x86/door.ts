@@ -85,6 +85,15 @@ export interface PhysicalBus {
   frameOf(pfn: number): number;
 }
 
+/**
+ * Devices at physical addresses: what answers where `frameOf` says there is no memory. Sizes are 1, 2 or 4 bytes; nothing
+ * crosses a page. An address that nobody claims reads all ones and swallows writes.
+ */
+export interface MmioBus {
+  readMmio(address: number, size: number): number;
+  writeMmio(address: number, size: number, value: number): void;
+}
+
 /** The port space. Sizes are 1, 2 or 4 bytes; an unclaimed port reads all ones. */
 export interface IoBus {
   in(port: number, size: number): number;
