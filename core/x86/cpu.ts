@@ -48,7 +48,7 @@ import {
 } from "./door.ts";
 import { GP, UD } from "./exceptions.ts";
 import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
-import { BRANCH, CS, ES, SS, STOP } from "./isa/insn.ts";
+import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
 import { FAST_EMPTY, FAST_WORDS, type Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
 import { run, step } from "./run.ts";
@@ -168,8 +168,8 @@ export class Cpu implements Processor, TraceClock {
   patLow = PAT_RESET;
   patHigh = PAT_RESET;
 
-  // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
-  running: Block | null = null;
+  // The instruction of a block being run, for whoever asks what time it is, and EIP of the block's first one.
+  running: Insn | null = null;
   runningEip = 0;
   readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
   readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
@@ -330,16 +330,14 @@ export class Cpu implements Processor, TraceClock {
 
   /** Retired units plus the jumps made while halted, also within a block. */
   get time(): number {
-    const block = this.running;
-    return this.retired + this.jumps + (block === null ? 0 : block.indexAt(this.eip - this.runningEip));
+    const insn = this.running;
+    return this.retired + this.jumps + (insn === null ? 0 : insn.count - 1);
   }
 
   /** EIP of the instruction being executed, or of the next one between two. */
   get traceEip(): number {
-    const block = this.running;
-    return block === null
-      ? this.eip
-      : (this.runningEip + block.offsets[block.indexAt(this.eip - this.runningEip)]!) | 0;
+    const insn = this.running;
+    return insn === null ? this.eip : (this.runningEip + insn.end - insn.length) | 0;
   }
 
   // ---- memory: `seg` 0-5, `ea` an effective offset ----
