@@ -30,9 +30,9 @@ export interface HostedLab {
   closeAllViews(): void;
   /** The status, when it changed since it was last collected (or `force`); figures that only count up if wanted. */
   collectStatus(force: boolean, mips: number, figures: boolean): Status | null;
-  /** Open views that need not be asked at every push. */
+  /** Open views that take turns while the machine runs. */
   readonly calmViews: number;
-  /** Data of the views that changed since they were last asked; `most` of the calm ones are. Errors are reported, not thrown. */
+  /** Data of the views that changed since they were last asked; `most` of the calm ones have their turn. Errors are reported, not thrown. */
   collectViews(
     failed: (view: number, error: string) => void,
     most: number,
