@@ -53,6 +53,7 @@ export class Lab {
   private lastStatus = "";
   private line: { serial: object | null; total: number; text: string } = { serial: null, total: 0, text: "" };
   private lastState = "";
+  private machines = 1;
 
   constructor(options: LabOptions = {}) {
     this.trace = new Trace(options.traceCapacity ?? 1 << 20);
@@ -168,7 +169,7 @@ export class Lab {
   collectStatus(force: boolean, mips: number, figures = true): Status | null {
     const status = this.status(mips);
     const { running, state, stop, title, config, audit, traceOn } = status;
-    const now = JSON.stringify([running, state, stop, title, config, audit, traceOn]);
+    const now = JSON.stringify([running, state, stop, status.machine, title, config, audit, traceOn]);
     if (!force && !figures && now === this.lastState) return null;
     const text = JSON.stringify(status);
     if (!force && text === this.lastStatus) return null;
@@ -255,6 +256,7 @@ export class Lab {
     this.runTo = null;
     this.shownFault = null;
     this.context.replace(machine);
+    this.machines++;
     this.context.symbols = new Symbols(this.symbolsOf(machine.setup));
     this.applyBreakpoints();
   }
@@ -314,6 +316,7 @@ export class Lab {
       eip: cpu.eip >>> 0,
       cpl: cpu.cpl,
       where: context.symbols.where(cpu.linearIp >>> 0),
+      machine: this.machines,
       title: source.title,
       guest: source.guest,
       introduction: source.introduction,
