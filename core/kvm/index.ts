@@ -19,3 +19,4 @@ export { parentsOf } from "./shadow/parents.ts";
 export { rmapOf } from "./shadow/rmap.ts";
 export { decodeRole, type Role } from "./shadow/role.ts";
 export type { KvmState } from "./state.ts";
+export { WRITE_PAGE_WORDS, type WriteRecord } from "./write/last-writes.ts";

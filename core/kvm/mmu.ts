@@ -30,6 +30,7 @@ import {
 import { H_BAD_PAGE, HAZARDS } from "./policy/hazards.ts";
 import type { Policy } from "./policy/policies.ts";
 import { Walker } from "./shadow/walker.ts";
+import { LastWrites } from "./write/last-writes.ts";
 
 /** Words of a pte chain: five parents and the link to the next chain. */
 export const CHAIN_WORDS = NR_PTE_CHAIN_ENTRIES + 1;
@@ -106,6 +107,8 @@ export class Mmu {
   // Flood detector (6.3).
   lastPtWriteGfn = 0;
   lastPtWriteCount = 0;
+  /** What the last writes did, for those who look. */
+  readonly lastWrites = new LastWrites();
 
   // Progress of the instruction in hand (the guards' second-zap rule).
   /** Retired units and address at the last exit for a page fault, and how many came without progress. */

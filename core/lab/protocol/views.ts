@@ -193,6 +193,7 @@ export interface ShadowPageView {
 
 /** The last pte_write to the table's gfn: what it touched and what it skipped. */
 export interface LastWrite {
+  /** Running number of the pte_writes of this machine, from 1. */
   readonly seq: number;
   readonly time: number;
   readonly offset: number;
@@ -232,6 +233,11 @@ export interface UpcomingWrite {
 
 export interface TableView {
   readonly kind: "table";
+  /**
+   * False in a push that tells of entries and sptes alone: while the machine writes without a pause, what is said of the
+   * table (lastWrite, frames, upcoming) is renewed some ten times a second only.
+   */
+  readonly words: boolean;
   readonly gfn: number;
   /** 1 page table, 2 page directory, 3 PDPT. */
   readonly level: number;
