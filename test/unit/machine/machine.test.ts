@@ -242,7 +242,10 @@ const input: fc.Arbitrary<Input> = fc.oneof(
     gpa: fc.constantFrom(0x8000, 0x8ffe),
     bytes: fc.uint8Array({ maxLength: 9 }),
   }),
-  fc.record({ kind: fc.constant("policy" as const), policy: fc.constantFrom("none", "P", "B", "C", "nested") }),
+  fc.record({
+    kind: fc.constant("policy" as const),
+    policy: fc.constantFrom("none", "P", "B", "C", "nested"),
+  }),
   fc.record({
     kind: fc.constant("nested" as const),
     levels: fc.constantFrom(3 as const, 4 as const),
