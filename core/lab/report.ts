@@ -28,6 +28,14 @@ export interface RunReport {
     readonly violations: readonly { readonly invariant: string; readonly message: string }[];
   };
   readonly serial: string;
+  /** Null but under nested paging. */
+  readonly nested: {
+    readonly levels: number;
+    readonly walk_cache: number;
+    readonly root_hpa: string;
+    /** Host tables in use, the top one included. */
+    readonly tables: number;
+  } | null;
 }
 
 export interface ReportedShadowPage {
@@ -67,7 +75,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
   const audit = audited ? machine.audit() : { checked: [], violations: [] };
   // The continuous audit has seen more than what is wrong at the end.
   const violations = setup.audit === "every" ? machine.watch.findings.list : audit.violations;
-  const bare = kvm === null;
+  const bare = kvm === null && machine.nested === null;
+  const counts = machine.counts();
   const entry = (hpa: number): string => hex64(memory.u32[hpa >>> 2]!, memory.u32[(hpa >>> 2) + 1]!);
   const root = kvm?.rootHpa ?? -1;
   return {
@@ -82,7 +91,7 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       slots: slots.slots.map(({ gfn, pages, hfn }) => ({ gfn, pages, hfn })),
     },
     cpu: reportCpu(machine),
-    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, kvm?.mmu.count[i] ?? 0])),
+    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, counts?.[i] ?? 0])),
     root_hpa: root < 0 ? INVALID_PAGE : hex(root),
     pae_root: [0, 1, 2, 3].map((slot) => (root < 0 ? INVALID_PAGE : entry(root + slot * 8))),
     shadowPages: reportShadowPages(machine, entry),
@@ -91,6 +100,15 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       violations: violations.map(({ invariant, message }) => ({ invariant, message })),
     },
     serial: latin1(machine.serial.output()),
+    nested:
+      machine.nested === null
+        ? null
+        : {
+            levels: machine.nested.tables.levels,
+            walk_cache: machine.nested.walkCache,
+            root_hpa: hex(machine.nested.tables.root),
+            tables: machine.nested.tables.tables,
+          },
   };
 }
 

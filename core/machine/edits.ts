@@ -9,7 +9,7 @@ import { linearCheck, linearWrite } from "../x86/access.ts";
 import { ACCESS_USER, ACCESS_WRITE } from "../x86/door.ts";
 import type { Edit, EditAs, EditSpace } from "./inputs.ts";
 import { type Machine, MachineError } from "./machine.ts";
-import { answerMadeUpStore } from "./made-up-store.ts";
+import { answerMadeUpStore, answerNestedStore } from "./made-up-store.ts";
 import { errorWords, walkGuest } from "./peek/guest-walk.ts";
 
 export type EditOutcome =
@@ -116,13 +116,11 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
     cpu.stopCode = -1;
     if (!exited) return refused(machine, cpu.excAddress, cpu.excError);
     machine.exits++;
-    const outcome = answerMadeUpStore(machine.hypervisor(), cpu, {
-      la,
-      size: edit.size,
-      low: edit.low,
-      high: edit.high,
-      user,
-    });
+    const store = { la, size: edit.size, low: edit.low, high: edit.high, user };
+    const outcome =
+      machine.nested !== null
+        ? answerNestedStore(machine.nested, cpu, store)
+        : answerMadeUpStore(machine.hypervisor(), cpu, store);
     if (outcome.kind === "guest-fault") return refused(machine, outcome.gva, outcome.error);
     if (outcome.kind === "done") return { ok: true, exits: tries + 1, written: edit.size };
   }

@@ -32,6 +32,8 @@ export type Input =
   | { readonly kind: "policy"; readonly policy: string }
   | { readonly kind: "hazard"; readonly hazard: string; readonly setting: HazardSetting }
   | { readonly kind: "tlb"; readonly tlb: TlbKind }
+  /** Host levels and walk caches of nested paging. */
+  | { readonly kind: "nested"; readonly levels: 3 | 4; readonly walkCache: number }
   | { readonly kind: "unimplemented"; readonly unimplemented: MachineSetup["unimplemented"] };
 
 /**

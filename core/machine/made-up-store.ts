@@ -4,7 +4,7 @@
  * emulated write is this one store instead of the instruction at EIP.
  */
 import { C } from "../kvm/counters.ts";
-import type { Kvm } from "../kvm/index.ts";
+import type { Kvm, NestedKvm } from "../kvm/index.ts";
 import { FAULT_EMULATE, FAULT_GUEST, FAULT_MMIO, pageFault } from "../kvm/shadow/fault.ts";
 import { reclaimIfLow } from "../kvm/shadow/page.ts";
 import { EV_EMULATE, EV_EXIT, FLUSH_EXIT } from "../trace/events.ts";
@@ -43,6 +43,20 @@ export function answerMadeUpStore(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeU
   if (what === FAULT_GUEST) return { kind: "guest-fault", gva: gva >>> 0, error: mmu.walker.error };
   if (what === FAULT_EMULATE || what === FAULT_MMIO || mmu.mustEmulate >= 0) return emulate(kvm, cpu, store);
   return { kind: "again" };
+}
+
+/** The same under nested paging: the page is mapped, or (no memory there) the store is made by the emulator. */
+export function answerNestedStore(nested: NestedKvm, cpu: Cpu, store: MadeUpStore): MadeUpAnswer {
+  if (nested.answerFault()) return { kind: "again" };
+  const { emulator } = nested;
+  emulator.begin();
+  cpu.faulted = false;
+  cpu.setEmulating(true);
+  emulator.write(store.la, store.size, store.low | 0, store.high | 0, store.user | ACCESS_WRITE);
+  cpu.setEmulating(false);
+  const faulted = cpu.faulted;
+  cpu.faulted = false;
+  return faulted ? { kind: "guest-fault", gva: cpu.excAddress >>> 0, error: cpu.excError } : { kind: "done" };
 }
 
 /** The store on the emulator's path: the policy hears of it before the bytes change. */

@@ -156,6 +156,7 @@ export const EXIT_NAMES = [
   "external-interrupt",
   "triple-fault",
   "outside",
+  "nested-fault",
 ] as const;
 
 const rows: readonly Omit<EventKind, "id">[] = [
@@ -379,6 +380,18 @@ const rows: readonly Omit<EventKind, "id">[] = [
     help: "The guest wrote a byte to its serial port.",
     fields: [f1("byte", "hex32")],
   },
+  {
+    name: "nested_fault",
+    group: "fault",
+    help: "Nested paging: the host tables had no translation of a guest-physical address; for says whose it is.",
+    fields: [
+      f1("gva", "gva"),
+      f2("gpa", "gpa"),
+      f1("error", "hex32"),
+      f1("for", { names: ["page", "pte", "pde", "pdpt"] }),
+      f1("answer", { names: ["mapped", "mmio"] }),
+    ],
+  },
 ];
 
 /** All event kinds; the index is the id that a record carries. */
@@ -419,3 +432,4 @@ export const EV_FINDING = idOf("finding");
 export const EV_UNPROTECT = idOf("unprotect");
 export const EV_RECYCLE = idOf("recycle");
 export const EV_SERIAL_OUT = idOf("serial_out");
+export const EV_NESTED_FAULT = idOf("nested_fault");

@@ -4,7 +4,7 @@
  * Functions answer an Exec answer (insn.ts) unless they say otherwise.
  */
 import { EV_CR_WRITE, EV_WRMSR, FLUSH_CR } from "../trace/events.ts";
-import { systemRead } from "./access.ts";
+import { nestedFault, systemRead } from "./access.ts";
 import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
 import type { Cpu } from "./cpu.ts";
 import {
@@ -91,9 +91,12 @@ function isOwned(cpu: Cpu): boolean {
   return ((cpu.intercepts >>> EXIT_CR_WRITE) & 1) !== 0;
 }
 
-/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0). */
+/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0), or the nested fault, is recorded. */
 function loadPdptes(cpu: Cpu, cr3: number): boolean {
-  return isOwned(cpu) || cpu.paging.loadPdptes(cr3);
+  if (isOwned(cpu) || cpu.paging.loadPdptes(cr3)) return true;
+  if (cpu.paging.nested.failed) nestedFault(cpu, 0);
+  else cpu.raise(GP, 0);
+  return false;
 }
 
 /** Lets the paging unit follow the control registers, unless a hypervisor that intercepts their writes owns it. */
@@ -142,7 +145,7 @@ function writeCr0(cpu: Cpu, value: number): number {
   if ((value & CR0_PE) === 0) return cpu.stopUnimplemented("clearing CR0.PE (real mode)");
   const old = cpu.cr0;
   const now = storedCr0(value);
-  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return STOP;
   cpu.cr0 = now;
   traceCr(cpu, 0, old, now);
   applyControls(cpu);
@@ -153,7 +156,7 @@ function writeCr0(cpu: Cpu, value: number): number {
 function writeCr3(cpu: Cpu, value: number): number {
   const old = cpu.cr3;
   const pae = (cpu.cr0 & CR0_PG) !== 0 && (cpu.cr4 & CR4_PAE) !== 0;
-  if (pae && !loadPdptes(cpu, value)) return cpu.raise(GP, 0);
+  if (pae && !loadPdptes(cpu, value)) return STOP;
   cpu.cr3 = value;
   traceCr(cpu, 3, old, value);
   applyControls(cpu);
@@ -164,7 +167,7 @@ function writeCr3(cpu: Cpu, value: number): number {
 function writeCr4(cpu: Cpu, value: number): number {
   if (!validCr4(value)) return cpu.raise(GP, 0);
   const old = cpu.cr4;
-  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return STOP;
   cpu.cr4 = value;
   traceCr(cpu, 4, old, value);
   applyControls(cpu);

@@ -125,6 +125,8 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
     audit: wanted.audit,
     findings: "mark",
     unimplemented: wanted.unimplemented,
+    nestedLevels: wanted.nestedLevels,
+    walkCache: wanted.walkCache,
   };
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);

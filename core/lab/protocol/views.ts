@@ -285,6 +285,38 @@ export interface WalkStep {
   readonly note: string;
 }
 
+/** Guest steps down, host levels across. */
+export interface NestedWalkInfo {
+  /** Host levels: 3 or 4. */
+  readonly levels: number;
+  /** Entries of each page-walk cache; 0: none. */
+  readonly walkCache: number;
+  readonly rows: readonly {
+    /** "PDE 32", "PTE 72", "page". */
+    readonly label: string;
+    readonly gpa: number;
+    /** Host entries, top down. `cached`: a walk cache spares reading it. */
+    readonly host: readonly {
+      readonly level: number;
+      readonly index: number;
+      readonly hpa: number;
+      readonly low: number;
+      readonly high: number;
+      readonly present: boolean;
+      readonly cached: boolean;
+    }[];
+    /** -1: a nested fault. */
+    readonly hpa: number;
+    readonly references: number;
+    /** The walk cache knows what the guest's entry says: nothing of the row is read. */
+    readonly spared: boolean;
+  }[];
+  readonly references: number;
+  /** (g + 1)(h + 1) - 1. */
+  readonly formula: number;
+  readonly text: string;
+}
+
 export interface WalkView {
   readonly kind: "walk";
   readonly gva: number;
@@ -295,8 +327,10 @@ export interface WalkView {
     readonly error: number;
     readonly text: string;
   };
-  /** Null under `none`. */
+  /** Null under `none` and nested paging. */
   readonly shadow: { readonly ok: boolean; readonly hpa: number; readonly text: string } | null;
+  /** The walk in two dimensions; null but under nested paging. */
+  readonly nested: NestedWalkInfo | null;
   readonly tlb: { readonly hit: boolean; readonly text: string };
 }
 
@@ -337,7 +371,7 @@ export interface CountersView {
     readonly name: string;
     readonly value: number;
     readonly help: string;
-    readonly group: "vcpu" | "mmu" | "quadrant" | "guards";
+    readonly group: "vcpu" | "mmu" | "quadrant" | "guards" | "nested";
   }[];
 }
 
