@@ -32,6 +32,14 @@ const EMULATE_MMIO = 2;
 
 /** Handles the EXIT_PF in the processor's record. */
 export function answerMadeUpStore(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeUpAnswer {
+  const { la, size, low, high, user } = store;
+  return answerMadeUp(kvm, cpu, la, () => {
+    kvm.emulator.write(la, size, low | 0, high | 0, user | ACCESS_WRITE);
+  });
+}
+
+/** The same for any access at `la`: `carry` makes it through `kvm.emulator` where KVM wants it emulated. */
+export function answerMadeUp(kvm: Kvm, cpu: Cpu, la: number, carry: () => void): MadeUpAnswer {
   const { mmu } = kvm;
   const { reason, gva, error } = cpu.exit;
   mmu.count[C.exits]!++;
@@ -41,24 +49,25 @@ export function answerMadeUpStore(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeU
   mmu.mustEmulate = -1;
   const what = pageFault(mmu, gva, error);
   if (what === FAULT_GUEST) return { kind: "guest-fault", gva: gva >>> 0, error: mmu.walker.error };
-  if (what === FAULT_EMULATE || what === FAULT_MMIO || mmu.mustEmulate >= 0) return emulate(kvm, cpu, store);
+  if (what === FAULT_EMULATE || what === FAULT_MMIO || mmu.mustEmulate >= 0)
+    return emulate(kvm, cpu, la, carry);
   return { kind: "again" };
 }
 
-/** The store on the emulator's path: the policy hears of it before the bytes change. */
-function emulate(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeUpAnswer {
+/** The access on the emulator's path: of a store the policy hears before the bytes change. */
+function emulate(kvm: Kvm, cpu: Cpu, la: number, carry: () => void): MadeUpAnswer {
   const { emulator, mmu } = kvm;
   emulator.begin();
   cpu.faulted = false;
   cpu.setEmulating(true);
-  emulator.write(store.la, store.size, store.low | 0, store.high | 0, store.user | ACCESS_WRITE);
+  carry();
   cpu.setEmulating(false);
   const faulted = cpu.faulted;
   cpu.faulted = false;
   if (emulator.mmio) mmu.count[C.mmio_exits]!++;
   if (mmu.trace.on) {
     const result = faulted ? EMULATE_FAULT : emulator.mmio ? EMULATE_MMIO : EMULATE_DONE;
-    mmu.trace.emit(EV_EMULATE, store.la, result);
+    mmu.trace.emit(EV_EMULATE, la, result);
   }
   return faulted ? { kind: "guest-fault", gva: cpu.excAddress >>> 0, error: cpu.excError } : { kind: "done" };
 }

@@ -1,0 +1,36 @@
+/**
+ * The built-in scenarios, in the order in which they are listed: the commit first.
+ */
+import { type Parsed, parseScenario, type Scenario } from "../parse.ts";
+import seedPageTable from "./seed-page-table.jsonc?raw";
+
+const TEXTS: readonly string[] = [seedPageTable];
+
+export interface LibraryEntry {
+  readonly id: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly text: string;
+  readonly scenario: Scenario;
+}
+
+let entries: readonly LibraryEntry[] | null = null;
+
+/** All of them, parsed at the first call. */
+export function library(): readonly LibraryEntry[] {
+  entries ??= TEXTS.map((text) => {
+    const scenario = expectGood(parseScenario(text));
+    const { id, summary, title } = scenario.document;
+    return { id: id ?? title, title, summary: summary ?? "", text, scenario };
+  });
+  return entries;
+}
+
+export const findScenario = (id: string): LibraryEntry | undefined =>
+  library().find((entry) => entry.id === id);
+
+function expectGood(parsed: Parsed): Scenario {
+  if (parsed.ok) return parsed.scenario;
+  const [first] = parsed.mistakes;
+  throw new Error(`a built-in scenario is damaged: line ${first?.line}: ${first?.message}`);
+}
