@@ -2,9 +2,27 @@
  * The built-in scenarios, in the order in which they are listed: the commit first.
  */
 import { type Parsed, parseScenario, type Scenario } from "../parse.ts";
+import copyOnWrite from "./copy-on-write.jsonc?raw";
+import demandPaging from "./demand-paging.jsonc?raw";
+import floodDetector from "./flood-detector.jsonc?raw";
+import forkStorm from "./fork-storm.jsonc?raw";
+import largePageSplit from "./large-page-split.jsonc?raw";
+import misalignedWrites from "./misaligned-writes.jsonc?raw";
+import pse36 from "./pse-36.jsonc?raw";
+import seedDirectory from "./seed-directory.jsonc?raw";
 import seedPageTable from "./seed-page-table.jsonc?raw";
 
-const TEXTS: readonly string[] = [seedPageTable];
+const TEXTS: readonly string[] = [
+  seedPageTable,
+  seedDirectory,
+  misalignedWrites,
+  floodDetector,
+  forkStorm,
+  copyOnWrite,
+  demandPaging,
+  largePageSplit,
+  pse36,
+];
 
 export interface LibraryEntry {
   readonly id: string;
