@@ -135,10 +135,17 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
       high: edit.high,
       user,
     });
+    noteFinding(machine);
     if (outcome.kind === "guest-fault") return refused(machine, outcome.gva, outcome.error);
     if (outcome.kind === "done") return { ok: true, exits: tries + 1, written: edit.size };
   }
   throw new MachineError(`the store is not done after ${TRIES} exits: the hypervisor makes no progress`);
+}
+
+/** An assertion of the simulated KVM that a made-up access met. */
+export function noteFinding(machine: Machine): void {
+  const finding = machine.kvm?.finding ?? null;
+  if (finding !== null) machine.watch.note(finding);
 }
 
 /** What the guest's tables say against an access, as the edit's answer: in the words that a walk uses. */

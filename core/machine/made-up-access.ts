@@ -5,7 +5,7 @@
 import { linearCheck, linearRead } from "../x86/access.ts";
 import type { Cpu } from "../x86/cpu.ts";
 import { ACCESS_FETCH, ACCESS_USER } from "../x86/door.ts";
-import { type EditOutcome, refused, TRIES } from "./edits.ts";
+import { type EditOutcome, noteFinding, refused, TRIES } from "./edits.ts";
 import type { Input } from "./inputs.ts";
 import { type Machine, MachineError } from "./machine.ts";
 import { answerMadeUp } from "./made-up-store.ts";
@@ -44,6 +44,7 @@ export function accessAsGuest(machine: Machine, wanted: MadeUpAccess): EditOutco
       const low = kvm.emulator.read(la, wanted.size, rights) >>> 0;
       value = { low, high: kvm.emulator.high >>> 0 };
     });
+    noteFinding(machine);
     if (answer.kind === "guest-fault") return refused(machine, answer.gva, answer.error, fetch);
     if (answer.kind === "done") return { ok: true, exits: tries + 1, written: 0, value };
   }

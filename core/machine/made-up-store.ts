@@ -47,6 +47,7 @@ export function answerMadeUp(kvm: Kvm, cpu: Cpu, la: number, carry: () => void):
   if (!mmu.svm) cpu.paging.flush(FLUSH_EXIT, false);
   reclaimIfLow(mmu);
   mmu.mustEmulate = -1;
+  mmu.finding = null;
   const what = pageFault(mmu, gva, error);
   if (what === FAULT_GUEST) return { kind: "guest-fault", gva: gva >>> 0, error: mmu.walker.error };
   if (what === FAULT_EMULATE || what === FAULT_MMIO || mmu.mustEmulate >= 0)

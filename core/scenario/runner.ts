@@ -310,6 +310,8 @@ export class ScenarioRunner {
 
   private finish(step: Step, begun: Begun, outcome: Outcome): void {
     const { machine } = this;
+    // A finding of this step is told by it, and stops no later run.
+    machine.watch.take();
     if (step.do === "run") {
       machine.stopAtEvents = null;
       machine.cpu.setBreakpoints(this.options.breakpoints?.() ?? []);
