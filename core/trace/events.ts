@@ -156,6 +156,7 @@ export const EXIT_NAMES = [
   "external-interrupt",
   "triple-fault",
   "outside",
+  "task-switch",
 ] as const;
 
 const rows: readonly Omit<EventKind, "id">[] = [

@@ -31,6 +31,8 @@ export const EXIT_EXTERNAL_INTERRUPT = 12;
 export const EXIT_TRIPLE_FAULT = 13;
 /** Something from outside changed the machine's state (input, edit, DMA, a policy or hazard switch). Raised by core/machine. */
 export const EXIT_OUTSIDE = 14;
+/** A task switch, by JMP, CALL, IRET or a task gate of the IDT: `value` = the TSS selector. Nothing has changed. */
+export const EXIT_TASK_SWITCH = 15;
 
 /** What the processor says when it comes back from `run` or `step`. */
 export const RUN_BUDGET = 0; // the budget is used up, exactly
@@ -55,6 +57,7 @@ export const VECTORING_EXTERNAL = 0;
 export const VECTORING_NMI = 2;
 export const VECTORING_HARDWARE_EXCEPTION = 3;
 export const VECTORING_SOFTWARE_INTERRUPT = 4;
+export const VECTORING_PRIVILEGED = 5; // INT1
 export const VECTORING_SOFTWARE_EXCEPTION = 6; // INT3, INTO
 
 /** The record of one exit; one object, overwritten by each exit. */
@@ -104,6 +107,8 @@ export interface EmulatorPort {
   read(la: number, size: number, access: number): number;
   high: number;
   write(la: number, size: number, low: number, high: number, access: number): void;
+  /** A task switch loaded CR3, and what follows is translated by it. False: its PDPTEs have reserved bits. */
+  cr3Loaded(cr3: number): boolean;
 }
 
 /** `step` modes, may be combined. */
