@@ -194,8 +194,11 @@ function loadState(cpu: Cpu, base: number, wide: boolean, nest: boolean): number
   const eip = systemRead(cpu, at | 0, size);
   let eflags = systemRead(cpu, (at + size) | 0, size);
   const regs = base + (wide ? REGS_32 : REGS_16);
-  // A 16-bit TSS says nothing of the upper halves.
-  for (let n = 0; n < 8; n++) cpu.regs[n] = systemRead(cpu, (regs + n * size) | 0, size);
+  // A 16-bit TSS says nothing of the upper halves: they stay.
+  for (let n = 0; n < 8; n++) {
+    const value = systemRead(cpu, (regs + n * size) | 0, size);
+    cpu.regs[n] = wide ? value : (cpu.regs[n]! & ~0xffff) | value;
+  }
   const segs = base + (wide ? SEGS_32 : SEGS_16);
   for (let seg = 0; seg < 6; seg++) {
     selectors[seg] = wide || seg < FS ? systemRead(cpu, (segs + seg * size) | 0, 2) : 0;
