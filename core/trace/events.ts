@@ -157,6 +157,7 @@ export const EXIT_NAMES = [
   "triple-fault",
   "outside",
   "nested-fault",
+  "task-switch",
 ] as const;
 
 const rows: readonly Omit<EventKind, "id">[] = [

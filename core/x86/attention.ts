@@ -6,11 +6,14 @@
 /** Reasons to look up between two blocks, as bits of `attention`. */
 export const ATT_LINE = 1; // the interrupt line is raised
 export const ATT_PENDING = 2; // an injected event waits
-export const ATT_DEBUG = 4; // a single-step trap waits
+export const ATT_DEBUG = 4; // a debug trap waits (`debugHits` says why)
 export const ATT_SHADOW = 8; // STI or MOV SS has just retired
 export const ATT_HALTED = 16;
 export const ATT_BREAK = 32; // breakpoints are set
 export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
+export const ATT_STACK = 128; // MOV SS or POP SS has just retired (ATT_SHADOW is set, too)
+export const ATT_NMI = 256; // an NMI waits and is not blocked
+export const ATT_WATCH = 512; // DR7 enables a breakpoint: every instruction is a matter of its own
 
 /** Flags that make every instruction a matter of its own. */
 export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
