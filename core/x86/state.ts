@@ -3,6 +3,7 @@
  * and the derived arrays are not state and come back by themselves.
  */
 import type { Cpu } from "./cpu.ts";
+import type { FpuState } from "./fpu/state.ts";
 import type { PagingState } from "./paging/unit.ts";
 
 export interface CpuState {
@@ -15,6 +16,7 @@ export interface CpuState {
   segAttr: Int32Array;
   /** The plain fields, by name. */
   fields: Record<string, number>;
+  fpu: FpuState;
   paging: PagingState;
 }
 
@@ -59,6 +61,7 @@ export function saveCpu(cpu: Cpu): CpuState {
     segLimit: cpu.segLimit.slice(),
     segAttr: cpu.segAttr.slice(),
     fields,
+    fpu: cpu.fpu.save(),
     paging: cpu.paging.save(),
   };
 }
@@ -84,5 +87,6 @@ export function loadCpu(cpu: Cpu, state: CpuState): void {
   cpu.setCpl(cpu.cpl);
   cpu.segmentsChanged();
   cpu.setBreakpoints(observed);
+  cpu.fpu.load(state.fpu);
   cpu.paging.load(state.paging);
 }
