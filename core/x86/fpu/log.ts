@@ -20,7 +20,7 @@ import {
   unpackInt,
   ZERO,
 } from "./number.ts";
-import { CW_INIT, DE, IE, ZE } from "./words.ts";
+import { CW_INIT, DE, IE, PE, UE, ZE } from "./words.ts";
 
 const scratch = (): Float64Array => new Float64Array(LIMBS);
 const term = scratch();
@@ -47,7 +47,9 @@ export function exp2m1(cw: number, x: Num, r: Raw): number {
     if (x.exp === BIAS && x.hi === TOP_BIT && x.lo === 0) {
       if (x.sign === 1) r.set(0x8000 | (BIAS - 1), TOP_BIT, 0);
       else r.set(BIAS, TOP_BIT, 0);
-    } else r.set(sign | x.exp, x.hi, x.lo);
+      return flags | PE; // as silicon does, though it is exact
+    }
+    r.set(sign | x.exp, x.hi, x.lo);
     return flags;
   }
   // z = x ln 2, (e^z - 1) = z (1 + z/2 (1 + z/3 (…)))
@@ -159,7 +161,9 @@ function finiteLog(cw: number, sign: number, x: Num, y: Num, r: Raw): number {
   let k = x.exp - BIAS;
   if (x.hi === TOP_BIT && x.lo === 0) {
     unpackInt(whole, k, k >> 31);
-    return product(cw, 64, sign, whole, y, r);
+    // Silicon calls it inexact though it may be exact, and with that a tiny one an underflow.
+    const flags = product(cw, 64, sign, whole, y, r) | PE;
+    return (r.se & EXP_MAX) === 0 ? flags | UE : flags;
   }
   // m from 1/sqrt 2 to sqrt 2: u = (m - 1) / (m + 1)
   logarithm.take(x);

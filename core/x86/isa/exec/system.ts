@@ -6,10 +6,7 @@ import type { Cpu } from "../../cpu.ts";
 import { lldt, ltr } from "../../segments.ts";
 import * as system from "../../system.ts";
 import { type Insn, NEXT, STOP } from "../insn.ts";
-import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_NM, VECTOR_UD } from "./operand.ts";
-
-const CR0_EM = 4;
-const CR0_TS = 8;
+import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_UD } from "./operand.ts";
 
 export function nop(): number {
   return NEXT;
@@ -24,12 +21,6 @@ export function tooLong(cpu: Cpu): number {
 export function unimplemented(cpu: Cpu): number {
   return cpu.unimplementedInsn();
 }
-/** MMX and SSE: #UD under CR0.EM, else #NM under CR0.TS (SDM vol. 3, table 12-1, 13.1). */
-export function vector(cpu: Cpu): number {
-  if ((cpu.cr0 & CR0_EM) !== 0) return cpu.raise(VECTOR_UD);
-  return (cpu.cr0 & CR0_TS) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-
 // --- ports
 
 function inPort(cpu: Cpu, insn: Insn, port: number): number {
