@@ -8,7 +8,7 @@ import { BIAS, indefinite, type Num, packExact, SNAN, TOP_BIT } from "../../fpu/
 import { roundPack } from "../../fpu/round.ts";
 import type { Fpu } from "../../fpu/state.ts";
 import { C1, DE, IE, roundingOf } from "../../fpu/words.ts";
-import { type Exec, type Insn, NEXT, STOP } from "../insn.ts";
+import { type Exec, NEXT, STOP } from "../insn.ts";
 import { ea } from "./operand.ts";
 import { type Load, loadRaw, mark, markMemory, reach, waiting } from "./x87.ts";
 
@@ -133,18 +133,12 @@ function write(cpu: Cpu, seg: number, at: number, size: number, from: Stored): v
   if (size === 10 && !cpu.faulted) cpu.write16(seg, (at + 8) | 0, from.top);
 }
 
-/** Is the operand writable, all of it? What is found out here cannot change any more. */
-function writable(cpu: Cpu, insn: Insn, at: number, size: number, align: number): boolean {
-  if (cpu.cpl === 3 && !reach(cpu, insn.seg, at, size, align, true)) return false;
-  return cpu.check(insn.seg, at, size, true);
-}
-
 /** FST, FSTP, FIST, FISTP, FBSTP to memory. The page is looked at first, so that a fault finds everything unchanged. */
 export function storeNumber(kind: string, pops: number): Exec {
   const store = STORES[kind]!;
   return waiting((cpu, fpu, insn) => {
     const at = ea(cpu.regs, insn);
-    if (!writable(cpu, insn, at, store.size, store.align)) return STOP;
+    if (!reach(cpu, insn.seg, at, store.size, store.align, true)) return STOP;
     markMemory(cpu, fpu, insn, at);
     if (fpu.isEmpty(0)) {
       if (!fpu.underflow()) return NEXT;
@@ -163,7 +157,7 @@ export function storeNumber(kind: string, pops: number): Exec {
 /** FSTP m80: the bytes as they are. */
 export const fstpExtended: Exec = waiting((cpu, fpu, insn) => {
   const at = ea(cpu.regs, insn);
-  if (!writable(cpu, insn, at, 10, 8)) return STOP;
+  if (!reach(cpu, insn.seg, at, 10, 8, true)) return STOP;
   markMemory(cpu, fpu, insn, at);
   if (fpu.isEmpty(0)) {
     if (!fpu.underflow()) return NEXT;

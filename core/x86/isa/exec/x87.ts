@@ -102,8 +102,8 @@ export function reach(
   write: boolean,
 ): boolean {
   if (cpu.cpl === 3 && misaligned(cpu, (at + cpu.segBase[seg]!) | 0, align)) return false;
-  // In a flat segment within one page the first piece faults, or none.
-  if (((cpu.flat >>> seg) & (write ? 256 : 1)) !== 0 && (at & 0xfff) + size <= 4096) return true;
+  // Reads change nothing. In a flat segment they need no check of their limit as a whole either.
+  if (!write && ((cpu.flat >>> seg) & 1) !== 0) return true;
   return cpu.check(seg, at, size, write);
 }
 
