@@ -31,7 +31,7 @@ export const FDS = 4;
 const LAST_WORDS = 5;
 
 /** Indices of a saved `words`. */
-const SAVED = { cw: 0, sw: 1, top: 2, full: 3, ignne: 4 } as const;
+const SAVED = { cw: 0, sw: 1, top: 2, full: 3, ignne: 4, ferr: 5 } as const;
 
 export interface FpuState {
   se: Int32Array;
@@ -55,6 +55,8 @@ export class Fpu {
   full = 0xff;
   /** IGNNE#: while set, an unmasked exception does not stop the next instruction under CR0.NE = 0. Set by the PC. */
   ignne = false;
+  /** FERR#: the level driven last. */
+  ferr = false;
 
   // Operands and results on their way; no state.
   readonly a = new Num();
@@ -73,6 +75,7 @@ export class Fpu {
     this.top = 0;
     this.full = 0xff;
     this.ignne = false;
+    this.ferr = false;
   }
 
   /** FNINIT: the registers keep their contents and become empty. */
@@ -200,7 +203,7 @@ export class Fpu {
       hi: this.hi.slice(),
       lo: this.lo.slice(),
       last: this.last.slice(),
-      words: Int32Array.of(this.cw, this.sw, this.top, this.full, this.ignne ? 1 : 0),
+      words: Int32Array.of(this.cw, this.sw, this.top, this.full, this.ignne ? 1 : 0, this.ferr ? 1 : 0),
     };
   }
 
@@ -214,5 +217,6 @@ export class Fpu {
     this.top = state.words[SAVED.top]! & 7;
     this.full = state.words[SAVED.full]! & 0xff;
     this.ignne = state.words[SAVED.ignne] === 1;
+    this.ferr = state.words[SAVED.ferr] === 1;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { hasModRm } from "../../../core/x86/isa/operands.ts";
 import type { Row } from "../../../core/x86/isa/row.ts";
+import { VECTOR } from "../../../core/x86/isa/rows/vector.ts";
 import { X87 } from "../../../core/x86/isa/rows/x87.ts";
 import { BYTES, DATA, type FpuCase, IMAGE } from "./x87-host.ts";
 
@@ -14,9 +15,10 @@ export const TRANSCENDENTAL = /^(f2xm1|fyl2x|fptan|fpatan|fyl2xp1|fsincos|fsin|f
 /** SSE3's: this processor has none, the host has. */
 const ABSENT = /^fisttp$/;
 
-export const FPU_ROWS: readonly Row[] = X87.filter(
-  (row) => !TRANSCENDENTAL.test(row.name) && !ABSENT.test(row.name),
-);
+export const FPU_ROWS: readonly Row[] = [
+  ...X87.filter((row) => !TRANSCENDENTAL.test(row.name) && !ABSENT.test(row.name)),
+  ...VECTOR.filter((row) => /^fx(save|rstor)$/.test(row.name)),
+];
 
 export type Next = () => number;
 
@@ -177,13 +179,27 @@ function putOperand(data: Uint8Array, row: Row, next: Next): void {
   }
 }
 
+/** An image of FXRSTOR's around random registers; MXCSR, which the host has, as after a reset. */
+function putFastImage(data: Uint8Array, next: Next): void {
+  const to = new DataView(data.buffer);
+  const image = makeImage(next, false);
+  to.setUint16(0, new DataView(image.buffer).getUint16(0, true), true);
+  to.setUint16(2, new DataView(image.buffer).getUint16(4, true), true);
+  to.setUint16(6, 0, true);
+  to.setUint32(24, 0x1f80, true);
+  for (let i = 0; i < 8; i++) data.set(image.subarray(28 + 10 * i, 38 + 10 * i), 32 + 16 * i);
+}
+
 /** One case for a row. */
 export function makeFpuCase(row: Row, next: Next): FpuCase {
   const below = (n: number): number => next() % n;
   const image = makeImage(next, /^(fi?ld|fbld|fxtract)/.test(row.name) || below(3) === 0);
   const data = new Uint8Array(BYTES);
   putOperand(data, row, next);
-  const code = [row.opcode];
+  if (row.name === "fxrstor") putFastImage(data, next);
+  const code = row.opcode > 0xff ? [row.opcode >>> 8, row.opcode & 0xff] : [row.opcode];
+  // The environment has a 16-bit form.
+  if (/^(fnstenv|fnsave|fldenv|frstor)$/.test(row.name) && below(3) === 0) code.unshift(0x66);
   if (hasModRm(row)) {
     const reg = row.ext;
     if (row.form === "mem")

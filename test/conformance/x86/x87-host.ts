@@ -15,7 +15,7 @@ import { type Insn, STOP } from "../../../core/x86/isa/insn.ts";
 
 export const CODE = 0x2000_0000;
 export const DATA = 0x2010_0000;
-export const BYTES = 128;
+export const BYTES = 160;
 export const IMAGE = 108;
 
 const IN_SIZE = 4 + 16 + 8 + IMAGE + BYTES;

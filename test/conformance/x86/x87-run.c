@@ -13,7 +13,7 @@
 
 #define CODE 0x20000000u
 #define DATA 0x20100000u
-#define BYTES 128
+#define BYTES 160
 #define IMAGE 108
 
 struct in {

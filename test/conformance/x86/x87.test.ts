@@ -53,13 +53,14 @@ function differs(insn: Insn, ours: FpuOutcome, theirs: FpuOutcome): string {
     if (st(ours.image, i) !== st(theirs.image, i))
       return `st${i} ${st(ours.image, i)} and ${st(theirs.image, i)}`;
   }
+  const fast = insn.row.name.startsWith("fx") && insn.row.opcode > 0xff;
   if (theirs.signal === 0) {
     if (ours.eax !== theirs.eax) return `eax ${hex(ours.eax)} and ${hex(theirs.eax)}`;
     if (((ours.eflags ^ theirs.eflags) & 0x8d5) !== 0)
       return `flags ${hex(ours.eflags)} and ${hex(theirs.eflags)}`;
     // The host's kernel, switching tasks between the instruction and FNSAVE, may have lost the pointers: rare.
     if (word(theirs.image, 12, 4) === 0 && word(ours.image, 12, 4) === CODE) lost.count++;
-    else {
+    else if (!fast) {
       for (const [at, name] of [
         [12, "instruction pointer"],
         [20, "operand pointer"],
@@ -74,6 +75,8 @@ function differs(insn: Insn, ours: FpuOutcome, theirs: FpuOutcome): string {
     }
   }
   for (let i = 0; i < BYTES; i++) {
+    // FXSAVE: AMD's processors save the pointers only when an exception waits; MXCSR is the host's.
+    if (fast && i >= 6 && i < 32) continue;
     if (ours.data[i] !== theirs.data[i])
       return `data byte ${i}: ${hex(ours.data[i]!)} and ${hex(theirs.data[i]!)}`;
   }

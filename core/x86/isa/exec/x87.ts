@@ -26,18 +26,24 @@ export type Body = (cpu: Cpu, fpu: Fpu, insn: Insn) => number;
  */
 function report(cpu: Cpu, fpu: Fpu, insn: Insn): number {
   if ((cpu.cr0 & CR0_NE) !== 0) return cpu.raise(VECTOR_MF);
-  cpu.ferr?.(true);
+  drive(cpu, fpu, true);
   if (fpu.ignne) return NEXT;
   cpu.eip = (cpu.eip - insn.length) | 0;
   cpu.attention |= ATT_HALTED;
   return BRANCH;
 }
 
-/** ES has changed: FERR# follows, and the block ends so that an interrupt that it raised is seen. */
+/** Drives FERR#; who listens hears of changes alone. True: it changed. */
+function drive(cpu: Cpu, fpu: Fpu, level: boolean): boolean {
+  if (fpu.ferr === level) return false;
+  fpu.ferr = level;
+  cpu.ferr?.(level);
+  return true;
+}
+
+/** ES has changed: FERR# follows, and then the block ends so that an interrupt that it raised is seen. */
 function summaryChanged(cpu: Cpu, fpu: Fpu): number {
-  if (cpu.ferr === null) return NEXT;
-  cpu.ferr((fpu.sw & ES) !== 0 && (cpu.cr0 & CR0_NE) === 0);
-  return BRANCH;
+  return drive(cpu, fpu, (fpu.sw & ES) !== 0 && (cpu.cr0 & CR0_NE) === 0) ? BRANCH : NEXT;
 }
 
 /** A handler for an instruction that waits for the exception before it. */
