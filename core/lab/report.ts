@@ -19,6 +19,7 @@ export interface RunReport {
     readonly slots: readonly { readonly gfn: number; readonly pages: number; readonly hfn: number }[];
   };
   readonly cpu: Readonly<Record<string, number>>;
+  readonly fpu: ReportedFpu;
   readonly counters: Readonly<Record<string, number>>;
   readonly root_hpa: string;
   readonly pae_root: readonly string[];
@@ -36,6 +37,14 @@ export interface RunReport {
     /** Host tables in use, the top one included. */
     readonly tables: number;
   } | null;
+}
+
+/** The x87 unit: `st` are ST(0) to ST(7) in 20 hexadecimal digits each, whether empty (see `tags`) or not. */
+export interface ReportedFpu {
+  readonly control: number;
+  readonly status: number;
+  readonly tags: number;
+  readonly st: readonly string[];
 }
 
 export interface ReportedShadowPage {
@@ -91,6 +100,7 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       slots: slots.slots.map(({ gfn, pages, hfn }) => ({ gfn, pages, hfn })),
     },
     cpu: reportCpu(machine),
+    fpu: reportFpu(machine),
     counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, counts?.[i] ?? 0])),
     root_hpa: root < 0 ? INVALID_PAGE : hex(root),
     pae_root: [0, 1, 2, 3].map((slot) => (root < 0 ? INVALID_PAGE : entry(root + slot * 8))),
@@ -126,6 +136,20 @@ function reportCpu(machine: Machine): Record<string, number> {
   values.cpl = cpu.cpl;
   for (const name of ["cr0", "cr2", "cr3", "cr4", "efer"] as const) values[name] = cpu[name] >>> 0;
   return values;
+}
+
+function reportFpu(machine: Machine): ReportedFpu {
+  const { fpu } = machine.cpu;
+  const digits = (value: number, width: number): string => (value >>> 0).toString(16).padStart(width, "0");
+  return {
+    control: fpu.cw,
+    status: fpu.status,
+    tags: fpu.tagWord,
+    st: Array.from({ length: 8 }, (_, i) => {
+      const p = fpu.physical(i);
+      return digits(fpu.se[p]!, 4) + digits(fpu.hi[p]!, 8) + digits(fpu.lo[p]!, 8);
+    }),
+  };
 }
 
 function reportShadowPages(machine: Machine, entry: (hpa: number) => string): ReportedShadowPage[] {

@@ -52,6 +52,7 @@ import {
 } from "./door.ts";
 import { GP, UD } from "./exceptions.ts";
 import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
+import { Fpu } from "./fpu/state.ts";
 import { EDX } from "./isa/exec/operand.ts";
 import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
 import { FAST_EMPTY, FAST_WORDS, type Tlb } from "./paging/tlb.ts";
@@ -109,6 +110,13 @@ export class Cpu implements Processor, TraceClock {
   csBig = true;
   /** ESP bits in use: -1 or 0xffff (SS.B). */
   stackMask = -1;
+
+  readonly fpu = new Fpu();
+  /**
+   * FERR#, for whoever wires it to IRQ 13: told the level when an x87 exception that is not masked begins or ends to
+   * wait under CR0.NE = 0. The way back is IGNNE#, `fpu.ignne`.
+   */
+  ferr: ((asserted: boolean) => void) | null = null;
 
   // What the fast path needs, in reach.
   readonly memory: HostMemory;
@@ -294,6 +302,7 @@ export class Cpu implements Processor, TraceClock {
       this.segAttr[seg] = seg === CS ? ATTR_FLAT_CODE : seg < LDTR ? ATTR_FLAT_DATA : SEG_UNUSABLE;
     }
     this.segAttr[TR] = SEG_P | 0xb;
+    this.fpu.reset();
     this.gdtBase = this.idtBase = 0;
     this.gdtLimit = this.idtLimit = 0xffff;
     this.attention = this.breakpoints.length > 0 ? ATT_BREAK : 0;

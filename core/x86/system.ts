@@ -51,8 +51,10 @@ export const CR4_PAE = 1 << 5;
 export const CR4_MCE = 1 << 6;
 export const CR4_PGE = 1 << 7;
 export const CR4_PCE = 1 << 8;
+/** The system uses FXSAVE and FXRSTOR. Without SSE it changes nothing. */
+export const CR4_OSFXSR = 1 << 9;
 /** What this processor's CPUID offers; other bits are reserved. */
-export const CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE;
+export const CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR;
 
 const TWO_32 = 2 ** 32;
 

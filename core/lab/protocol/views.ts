@@ -115,6 +115,28 @@ export interface SegmentInfo {
   readonly attributes: number;
 }
 
+/** One of ST(0) to ST(7) as it is encoded: sign and exponent (16 bits), the significand's halves, unsigned. */
+export interface FpuRegister {
+  readonly se: number;
+  readonly hi: number;
+  readonly lo: number;
+  /** Of the tag word: 0 valid, 1 zero, 2 special, 3 empty. */
+  readonly tag: number;
+}
+
+/** The x87 unit (SDM vol. 1, 8.1). */
+export interface FpuInfo {
+  readonly control: number;
+  readonly status: number;
+  readonly stack: readonly FpuRegister[];
+  /** The last instruction that was no control instruction: where it stood, its opcode (11 bits), its memory operand. */
+  readonly ip: number;
+  readonly cs: number;
+  readonly opcode: number;
+  readonly dp: number;
+  readonly ds: number;
+}
+
 export interface CpuView {
   readonly kind: "cpu";
   /** eax ecx edx ebx esp ebp esi edi. */
@@ -130,6 +152,7 @@ export interface CpuView {
   readonly cr3: number;
   readonly cr4: number;
   readonly efer: number;
+  readonly fpu: FpuInfo;
   /** Guest paging: "off", "2-level", "PAE". */
   readonly paging: string;
   /** What the hardware's paging unit holds (the hypervisor's values, or the guest's own when bare). */

@@ -62,6 +62,8 @@ export class Insn {
   reg = 0;
   /** ModRM.rm when isReg. */
   rm = 0;
+  /** The ModRM byte, for the x87 opcode register. */
+  modrm = 0;
   /** Effective address: regs[base] + (regs[index] << scale) + disp, in addrsize. NO_REG where absent. */
   base = NO_REG;
   index = NO_REG;
