@@ -2,7 +2,7 @@
  * What views and commands ask of the machine on the screen: peeks alone, gathered once a tick where several views
  * ask the same. It outlives machines: a reset or another image puts a new one in its place.
  */
-import { COUNTERS, KVM_NUM_MMU_PAGES, rmapOf, type ShadowPage } from "../kvm/index.ts";
+import { COUNTERS, rmapOf, type ShadowPage } from "../kvm/index.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type GuestTable, GuestTables } from "../machine/peek/guest-tables.ts";
 import type { GuestPaging } from "../machine/peek/guest-walk.ts";
@@ -124,7 +124,7 @@ export class LabContext {
 
   pool(): { free: number; total: number } {
     const { kvm } = this.machine;
-    return kvm === null ? { free: 0, total: 0 } : { free: kvm.mmu.nFree, total: KVM_NUM_MMU_PAGES };
+    return kvm === null ? { free: 0, total: 0 } : { free: kvm.mmu.nFree, total: kvm.mmu.poolSize };
   }
 
   rmapCount(hfn: number): number {

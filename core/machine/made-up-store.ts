@@ -5,8 +5,9 @@
  */
 import { C } from "../kvm/counters.ts";
 import type { Kvm } from "../kvm/index.ts";
-import { FAULT_EMULATE, FAULT_GUEST, FAULT_MMIO, pageFault } from "../kvm/shadow/fault.ts";
+import { FAULT_EMULATE, FAULT_GUEST, FAULT_MMIO } from "../kvm/shadow/fault.ts";
 import { reclaimIfLow } from "../kvm/shadow/page.ts";
+import { enterGuest } from "../kvm/shadow/roots.ts";
 import { EV_EMULATE, EV_EXIT, FLUSH_EXIT } from "../trace/events.ts";
 import type { Cpu } from "../x86/cpu.ts";
 import { ACCESS_WRITE } from "../x86/door.ts";
@@ -32,6 +33,12 @@ const EMULATE_MMIO = 2;
 
 /** Handles the EXIT_PF in the processor's record. */
 export function answerMadeUpStore(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeUpAnswer {
+  const answer = answerExit(kvm, cpu, store);
+  enterGuest(kvm.mmu);
+  return answer;
+}
+
+function answerExit(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeUpAnswer {
   const { mmu } = kvm;
   const { reason, gva, error } = cpu.exit;
   mmu.count[C.exits]!++;
@@ -39,7 +46,7 @@ export function answerMadeUpStore(kvm: Kvm, cpu: Cpu, store: MadeUpStore): MadeU
   if (!mmu.svm) cpu.paging.flush(FLUSH_EXIT, false);
   reclaimIfLow(mmu);
   mmu.mustEmulate = -1;
-  const what = pageFault(mmu, gva, error);
+  const what = mmu.policy.pageFault(mmu, gva, error);
   if (what === FAULT_GUEST) return { kind: "guest-fault", gva: gva >>> 0, error: mmu.walker.error };
   if (what === FAULT_EMULATE || what === FAULT_MMIO || mmu.mustEmulate >= 0) return emulate(kvm, cpu, store);
   return { kind: "again" };

@@ -1,5 +1,6 @@
 /** Random page tables and random operations on them, as plain data, for the differential property tests. */
 import fc from "fast-check";
+import { History } from "./history.ts";
 import { HIGH_GFN, TwoMachines } from "./two-machines.ts";
 
 export type Mode = "nonpae" | "pae";
@@ -233,6 +234,7 @@ export function make(
   policy: string,
   c: Case,
   hazards: Record<string, "guarded" | "as-it-was"> = {},
+  tlb: "vmx" | "svm" = "vmx",
 ): TwoMachines {
   const words = new Map<number, number>();
   const put = (gfn: number, index: number, low: number, high: number): void => {
@@ -256,6 +258,7 @@ export function make(
   for (let gfn = 16; gfn < 24; gfn++) words.set(gfn * 4096, 0x01010101 * gfn);
   return new TwoMachines({
     policy,
+    tlb,
     words,
     hazards,
     cr0: 0x8001_0011 | 0,
@@ -263,6 +266,50 @@ export function make(
     cr4: mode === "pae" ? 0x20 : 0x10,
     efer: mode === "pae" ? 0x800 : 0,
   });
+}
+
+/** Runs one operation on both, judged by what a TLB allows (history.ts); throws in words when it is not allowed. */
+export function applyWithHistory(mode: Mode, m: TwoMachines, history: History, op: Op): void {
+  if (op.op === "access") {
+    const [low, high] = encode(mode, op.entry);
+    // Within one page: what a TLB allows is asked of one address.
+    const la = (pages(mode)[op.page]! + Math.min(op.offset, 4096 - op.size)) | 0;
+    const a = { la, access: op.access, size: op.size, low, high };
+    const wrong = history.judge(a, m.onBare(a), m.onKvm(a));
+    if (wrong !== null) throw new Error(`access ${JSON.stringify(a)}: ${wrong}`);
+    m.lookForUnsync();
+  } else {
+    apply(mode, m, op, false);
+    if (op.op === "invlpg") history.flushPage(pages(mode)[op.page]!);
+    if (op.op === "cr3" || op.op === "pse" || op.op === "pg" || op.op === "pae") history.flushAll();
+  }
+  history.commit();
+  if (m.kvm.finding !== null) throw new Error(`after ${JSON.stringify(op)}: ${m.kvm.finding}`);
+}
+
+/** The whole audit costs much more than an operation. */
+const AUDIT_EVERY = 8;
+
+/** What the cases came across: tests check that it is not nothing. */
+export const seen = { unsync: 0, past: 0 };
+
+/** Plays a case under a policy whose translations may be stale; the audit looks every few operations. */
+export function playWithHistory(
+  mode: Mode,
+  policy: string,
+  c: Case,
+  tlb: "vmx" | "svm" = "vmx",
+  hazards: Record<string, "guarded" | "as-it-was"> = {},
+): TwoMachines {
+  const m = make(mode, policy, c, hazards, tlb);
+  const history = new History(m);
+  c.ops.forEach((op, i) => {
+    applyWithHistory(mode, m, history, op);
+    if (i % AUDIT_EVERY === AUDIT_EVERY - 1 || i === c.ops.length - 1) auditNow(m, op);
+  });
+  seen.unsync += m.unsyncSeen;
+  seen.past += history.pastUsed;
+  return m;
 }
 
 /** Runs one operation on both; throws in words when they differ or the audit finds something. */
@@ -325,11 +372,13 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
   const difference = m.difference();
   if (difference !== null) throw new Error(`after ${JSON.stringify(op)}: ${difference}`);
   if (m.kvm.finding !== null) throw new Error(`after ${JSON.stringify(op)}: ${m.kvm.finding}`);
-  if (auditToo) {
-    const [first] = m.kvm.audit().violations;
-    if (first !== undefined)
-      throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);
-  }
+  if (auditToo) auditNow(m, op);
+}
+
+function auditNow(m: TwoMachines, op: Op): void {
+  const [first] = m.kvm.audit().violations;
+  if (first !== undefined)
+    throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);
 }
 
 function same(what: string, [bare, kvm]: [boolean, boolean]): void {
