@@ -17,6 +17,6 @@ export { POLICY_ROWS as POLICIES, type PolicyRow } from "./policy/rows.ts";
 export { describePaeRoot, type ShadowPage } from "./report.ts";
 export { parentsOf } from "./shadow/parents.ts";
 export { rmapOf } from "./shadow/rmap.ts";
-export { decodeRole, type Role } from "./shadow/role.ts";
+export { accessLetters, decodeRole, type Role } from "./shadow/role.ts";
 export { type RoleLayout, roleFieldsOf, shownRole } from "./shadow/role-layouts.ts";
 export type { KvmState } from "./state.ts";

@@ -116,11 +116,14 @@ export const PTE_WRITE_VERDICT = [
   "skipped: wrong quadrant",
   "zapped: misaligned",
   "zapped: flooded",
+  "out of sync: not told",
 ] as const;
 export const VERDICT_TOUCHED = 0;
 export const VERDICT_SKIPPED = 1;
 export const VERDICT_MISALIGNED = 2;
 export const VERDICT_FLOODED = 3;
+/** Foretold only: the write does not reach pte_write (9.3). */
+export const VERDICT_UNSYNC = 4;
 
 /** Why the TLB was flushed. Index = `why` of `tlb_flush`. */
 export const FLUSH_WHY = [

@@ -59,11 +59,17 @@ const print = (io: CliIo, text: string): void => io.out(new TextEncoder().encode
 function listing(): string {
   const row = (id: string, title: string, help: string) =>
     `  ${id.padEnd(24)}${title}\n${" ".repeat(26)}${help}\n`;
+  const more = (text: string) => `${" ".repeat(26)}${text}\n`;
   return [
     "Guests (quadrant run NAME):\n",
     ...GUESTS.map((g) => row(g.id, g.title, g.help)),
     "\nPolicies (--policy NAME):\n",
-    ...POLICIES.map((p) => row(p.id, p.title, p.help)),
+    ...POLICIES.map(
+      (p) =>
+        row(p.id, `${p.title} (${p.era}${p.commit === "" ? "" : `, ${p.commit}`})`, p.help) +
+        more(`Changes: ${p.changes}`) +
+        more(p.source),
+    ),
     "\nHazards (--hazards NAME=guarded|as-it-was):\n",
     ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
   ].join("");

@@ -91,9 +91,7 @@ export class History {
     if (!wide) return lows.map(({ value, now }) => ({ low: value, high: 0, now }));
     const highs = this.words(at + 1, since);
     // Halves are stored apart: any pair may have been the entry for a moment.
-    return lows.flatMap((l) =>
-      highs.map((h) => ({ low: l.value, high: h.value, now: l.now && h.now })),
-    );
+    return lows.flatMap((l) => highs.map((h) => ({ low: l.value, high: h.value, now: l.now && h.now })));
   }
 
   /** All ways that the access may take without a fault. */
@@ -155,9 +153,11 @@ export class History {
       bare.fault === kvm.fault && bare.cr2 === kvm.cr2 && bare.low === kvm.low && bare.high === kvm.high;
     if (same && m.difference() === null) return null;
     const told = `bare ${JSON.stringify(bare)}, under KVM ${JSON.stringify(kvm)}`;
-    if (kvm.fault >= 0) return `a fault that the tables do not give: ${told}, ${m.difference() ?? "memory equal"}`;
+    if (kvm.fault >= 0)
+      return `a fault that the tables do not give: ${told}, ${m.difference() ?? "memory equal"}`;
     const past = this.ways(a).filter((way) => !way.now);
-    if (past.length === 0) return `no translation of the past allows it: ${told}, ${m.difference() ?? "memory equal"}`;
+    if (past.length === 0)
+      return `no translation of the past allows it: ${told}, ${m.difference() ?? "memory equal"}`;
     const all = this.ways(a);
     if (all.some((way) => this.explains(way, a, kvm))) {
       this.pastUsed++;
@@ -216,8 +216,7 @@ export class History {
     let directory = m.bare.cr3 >>> 12;
     if (wide) {
       const slot = (a.la >>> 30) * 2;
-      directory =
-        ((m.bare.paging.pdptes[slot + 1]! & 0xf) << 20) | (m.bare.paging.pdptes[slot]! >>> 12);
+      directory = ((m.bare.paging.pdptes[slot + 1]! & 0xf) << 20) | (m.bare.paging.pdptes[slot]! >>> 12);
     }
     const pde = m.wordOf(directory, wide ? ((a.la >>> 21) & 511) * 8 : (a.la >>> 22) * 4);
     if (word === pde) return true;

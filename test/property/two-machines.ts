@@ -5,8 +5,8 @@
  */
 
 import { eferChanged, setCr0, setCr3, setCr4 } from "../../core/kvm/exits/controls.ts";
-import { mmuInvlpg } from "../../core/kvm/shadow/invlpg.ts";
 import { type HazardSetting, Kvm } from "../../core/kvm/index.ts";
+import { mmuInvlpg } from "../../core/kvm/shadow/invlpg.ts";
 import { HostMemory, HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
 import { MemorySlots } from "../../core/memory/slots.ts";
 import { Trace } from "../../core/trace/trace.ts";

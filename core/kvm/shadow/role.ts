@@ -60,6 +60,10 @@ export const ACC_ALL = 7;
 export const accessBits = (access: number): number => ((access & 6) << 16) | ((access & 1) << 19);
 export const roleAccess = (word: number): number => ((word >> 16) & 6) | ((word >> 19) & 1);
 
+/** `access` as the tracepoints write it: w, u, x, each or a dash (9.4). */
+export const accessLetters = (access: number): string =>
+  `${access & ACC_W ? "w" : "-"}${access & ACC_U ? "u" : "-"}${access & ACC_X ? "x" : "-"}`;
+
 /** Quadrant of the shadow at `level` that translates `gaddr`: 0 unless the guest's root level is at most 2 (3.3). */
 export function quadrantOf(rootLevel: number, gaddr: number, level: number): number {
   if (rootLevel > 2) return 0;
