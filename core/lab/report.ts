@@ -57,7 +57,11 @@ export interface ReportedShadowPage {
     readonly quadrant: number;
     readonly metaphysical: boolean;
     readonly hugepage_access: number;
+    /** The version whose role word it is, and its own fields. */
+    readonly layout: string;
+    readonly fields: Readonly<Record<string, number>>;
   };
+  readonly unsync: boolean;
   readonly rootCount: number;
   readonly parents: readonly string[];
   readonly sptes: readonly (readonly [number, string])[];
@@ -160,11 +164,22 @@ function reportShadowPages(machine: Machine, entry: (hpa: number) => string): Re
       const value = entry(page.hpa + i * 8);
       if (value !== "0x0") sptes.push([i, value]);
     }
-    const { word, glevels, level, quadrant, metaphysical, hugepageAccess } = page.role;
+    const { glevels, level, quadrant, metaphysical, hugepageAccess } = page.role;
+    const { word, layout, fields, unsync } = page;
     return {
       hpa: hex(page.hpa),
       gfn: page.gfn,
-      role: { word, glevels, level, quadrant, metaphysical, hugepage_access: hugepageAccess },
+      role: {
+        word,
+        glevels,
+        level,
+        quadrant,
+        metaphysical,
+        hugepage_access: hugepageAccess,
+        layout,
+        fields,
+      },
+      unsync,
       rootCount: page.rootCount,
       parents: page.parents.map(hex),
       sptes,

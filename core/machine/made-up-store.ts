@@ -5,8 +5,9 @@
  */
 import { C } from "../kvm/counters.ts";
 import { type Kvm, NestedKvm } from "../kvm/index.ts";
-import { FAULT_EMULATE, FAULT_GUEST, FAULT_MMIO, pageFault } from "../kvm/shadow/fault.ts";
+import { FAULT_EMULATE, FAULT_GUEST, FAULT_MMIO } from "../kvm/shadow/fault.ts";
 import { reclaimIfLow } from "../kvm/shadow/page.ts";
+import { enterGuest } from "../kvm/shadow/roots.ts";
 import { EV_EMULATE, EV_EXIT, FLUSH_EXIT } from "../trace/events.ts";
 import type { Cpu } from "../x86/cpu.ts";
 import { ACCESS_WRITE } from "../x86/door.ts";
@@ -45,9 +46,10 @@ export function answerAccess(
   la: number,
   carry: () => void,
 ): MadeUpAnswer {
-  return hypervisor instanceof NestedKvm
-    ? answerNested(hypervisor, cpu, carry)
-    : answerMadeUp(hypervisor, cpu, la, carry);
+  if (hypervisor instanceof NestedKvm) return answerNested(hypervisor, cpu, carry);
+  const answer = answerMadeUp(hypervisor, cpu, la, carry);
+  enterGuest(hypervisor.mmu);
+  return answer;
 }
 
 function answerMadeUp(kvm: Kvm, cpu: Cpu, la: number, carry: () => void): MadeUpAnswer {
@@ -59,7 +61,7 @@ function answerMadeUp(kvm: Kvm, cpu: Cpu, la: number, carry: () => void): MadeUp
   reclaimIfLow(mmu);
   mmu.mustEmulate = -1;
   mmu.finding = null;
-  const what = pageFault(mmu, gva, error);
+  const what = mmu.policy.pageFault(mmu, gva, error);
   if (what === FAULT_GUEST) return { kind: "guest-fault", gva: gva >>> 0, error: mmu.walker.error };
   if (what === FAULT_EMULATE || what === FAULT_MMIO || mmu.mustEmulate >= 0)
     return emulate(kvm, cpu, la, carry);

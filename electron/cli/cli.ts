@@ -67,13 +67,19 @@ const print = (io: CliIo, text: string): void => io.out(new TextEncoder().encode
 function listing(): string {
   const row = (id: string, title: string, help: string) =>
     `  ${id.padEnd(24)}${title}\n${" ".repeat(26)}${help}\n`;
+  const more = (text: string) => `${" ".repeat(26)}${text}\n`;
   return [
     "Guests (quadrant run NAME):\n",
     ...GUESTS.map((g) => row(g.id, g.title, g.help)),
     "\nScenarios (quadrant scenario NAME):\n",
     ...library().map(({ id, title, summary }) => row(id, title, summary)),
     "\nPolicies (--policy NAME):\n",
-    ...POLICIES.map((p) => row(p.id, p.title, p.help)),
+    ...POLICIES.map(
+      (p) =>
+        row(p.id, `${p.title} (${p.era}${p.commit === "" ? "" : `, ${p.commit}`})`, p.help) +
+        more(`Changes: ${p.changes}`) +
+        more(p.source),
+    ),
     "\nHazards (--hazards NAME=guarded|as-it-was):\n",
     ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
     "\nExperiments (quadrant experiment NAME):\n",

@@ -182,12 +182,20 @@ export interface DisassemblyView {
 export interface ShadowPageInfo {
   readonly hpa: number;
   readonly gfn: number;
+  /** The lab's own role word: key of the page, the same for all policies. */
   readonly role: number;
+  /** The role word as the policy's version has it, and its fields in words. */
+  readonly word: number;
+  readonly fields: string;
   readonly level: number;
   readonly quadrant: number;
   readonly glevels: number;
   readonly metaphysical: boolean;
   readonly hugepageAccess: number;
+  /** Rights in the key of every page, as the tracepoints write them ("wu-"); "" in 2006 and 2007. */
+  readonly access: string;
+  /** Out of sync with its guest table. */
+  readonly unsync: boolean;
   readonly rootCount: number;
   /** hpa of each parent spte, ascending. */
   readonly parents: readonly number[];

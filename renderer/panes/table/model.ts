@@ -9,6 +9,7 @@ import {
   type TableView,
   VERDICT_SKIPPED,
   VERDICT_TOUCHED,
+  VERDICT_UNSYNC,
 } from "../../../core/lab/protocol/index.ts";
 import {
   CELL_EMPTY,
@@ -235,6 +236,8 @@ export function verdictsOf(write: Pick<LastWrite, "pages">): Verdict[] {
         text: `skipped: wrong quadrant (q${own} ≠ q${page.quadrant})`,
         sptes: [],
       };
+    if (page.verdict === VERDICT_UNSYNC)
+      return { ...base, tone: "skip" as const, text: PTE_WRITE_VERDICT[page.verdict]!, sptes: [] };
     return {
       ...base,
       tone: "zap" as const,
