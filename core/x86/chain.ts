@@ -7,10 +7,21 @@
  * block not seen yet) leaves it, is done by the handler of the instruction table, and the loop is entered again.
  */
 
-import { ATT_LIMIT, FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, JUMP_ENTRIES } from "./attention.ts";
+import { pageFault, userBit } from "./access.ts";
+import {
+  ATT_LIMIT,
+  FLAGS_STEPWISE,
+  FLAT_CODE,
+  FLAT_STACK,
+  JUMP_ENTRIES,
+  TOUCH_NONE,
+  TOUCH_PUSH,
+  TOUCH_READ,
+  TOUCH_WRITE,
+} from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
-import { RUN_RETIRED } from "./door.ts";
+import { ACCESS_WRITE, RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
 import { EBP, ESP } from "./isa/exec/operand.ts";
@@ -952,6 +963,15 @@ export function chain(cpu: Cpu, budget: number): number {
         cpu.running = insn;
         cpu.runningEip = start;
         cpu.eip = behind;
+        if (insn.touch !== TOUCH_NONE && whole !== 0) {
+          const found = refill(cpu, insn);
+          if (found === FOUND && insn.next !== STALE) continue;
+          if (found === FAULTED) {
+            cpu.running = null;
+            left = (left - insn.count + 1) | 0;
+            return stopped(cpu, insn, behind, left !== budget);
+          }
+        }
         const answer = insn.exec(cpu, insn) | 0;
         if (answer > BRANCH) {
           cpu.running = null;
@@ -992,6 +1012,42 @@ export function chain(cpu: Cpu, budget: number): number {
     start = to;
     n = block.count | 0;
   }
+}
+
+/** Answers of `refill`: the loop finds the operand now; it faults; the handler is to see. */
+const FOUND = 1;
+const FAULTED = 2;
+const UNKNOWN = 0;
+
+/**
+ * Brings the memory operand of an instruction of the loop's own into the TLB's derived arrays, which did not have it. The
+ * access is one within a flat segment, aligned whatever its size: the walk alone decides whether it is allowed.
+ */
+function refill(cpu: Cpu, insn: Insn): number {
+  const regs = cpu.regs;
+  const touch = insn.touch;
+  const flat = cpu.flat;
+  const write = touch === TOUCH_WRITE || touch === TOUCH_PUSH;
+  let la: number;
+  if (touch === TOUCH_READ || touch === TOUCH_WRITE) {
+    if (((write ? flat >>> 8 : flat) & insn.segBit) === 0) return UNKNOWN;
+    la = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+  } else {
+    if ((flat & FLAT_STACK) === 0) return UNKNOWN;
+    la = write ? (regs[ESP]! - 4) | 0 : regs[ESP]!;
+  }
+  if ((la & 3) !== 0) return UNKNOWN;
+  const page = la & ~0xfff;
+  const fast = write ? cpu.fastWrite : cpu.fastRead;
+  const w = (la >>> 11) & 0x7fe;
+  if (fast[w] === page) return UNKNOWN;
+  const i = cpu.paging.lookup(la, write ? userBit(cpu) | ACCESS_WRITE : userBit(cpu));
+  if (i < 0) {
+    pageFault(cpu, la, cpu.paging.error);
+    return FAULTED;
+  }
+  cpu.tlb.derive(i, cpu.paging.wp);
+  return fast[w] === page ? FOUND : UNKNOWN;
 }
 
 /** The end of a chain at an instruction that did not retire; `some`: others did. */
