@@ -12,8 +12,9 @@ import {
   ATT_SHADOW,
   FLAGS_STEPWISE,
 } from "./attention.ts";
+import { nameStop, RETIRED_STOP, STEP_NEXT } from "./between.ts";
 import { RESTART } from "./blocks.ts";
-import { chain, nameStop, RETIRED_STOP, STEP_NEXT } from "./chain.ts";
+import { chain } from "./chain.ts";
 import type { Cpu } from "./cpu.ts";
 import { deliverEvent, takeException } from "./delivery.ts";
 import {
