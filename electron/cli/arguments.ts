@@ -51,6 +51,8 @@ export type Parsed =
 export const HELP = `quadrant: a laboratory for shadow paging
 
   quadrant run IMAGE [options]   run a guest to its stop and say what happened
+  quadrant experiment [NAME] [options]
+                                 measure something and write a table and pictures; without NAME: list them
   quadrant list                  list the built-in guests, the policies and the hazards
   quadrant --help                show this
   quadrant --version             show the version
@@ -77,7 +79,7 @@ Exit codes: 0 the guest ran to its stop; 1 an invariant was violated, or a findi
 3 a bug of Quadrant itself.
 `;
 
-const COMMANDS = ["run", "list", "help", "version"];
+const COMMANDS = ["run", "experiment", "list", "help", "version"];
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** Bytes from "64M", "1G", "4096K", "65536" or "0x10000"; null when it is none of these. */

@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
 import { HAZARDS, POLICIES } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
@@ -15,6 +16,7 @@ import type { MachineSetup } from "../../core/machine/setup.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { version } from "../../package.json" with { type: "json" };
 import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
+import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import type { Chunk, CliIo } from "./io.ts";
 
 export const EXIT_RAN = 0;
@@ -33,6 +35,8 @@ const PAGE = 4096;
  * @param argv the words behind the program's name
  */
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  if (argv[0] === "experiment" && !argv.includes("--help") && !argv.includes("-h"))
+    return experimentCommand(argv.slice(1), io);
   const parsed = parseArguments(argv);
   if (!parsed.ok) {
     io.err(`quadrant: ${parsed.error}`);
@@ -41,7 +45,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   const wanted = parsed.arguments;
   switch (wanted.command) {
     case "help":
-      print(io, HELP);
+      print(io, `${HELP}\n${EXPERIMENT_HELP}`);
       return EXIT_RAN;
     case "version":
       print(io, `quadrant ${version}\n`);
@@ -66,6 +70,8 @@ function listing(): string {
     ...POLICIES.map((p) => row(p.id, p.title, p.help)),
     "\nHazards (--hazards NAME=guarded|as-it-was):\n",
     ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
+    "\nExperiments (quadrant experiment NAME):\n",
+    ...EXPERIMENTS.map((e) => row(e.id, e.title, e.help)),
   ].join("");
 }
 

@@ -173,7 +173,7 @@ describe("edits", () => {
 describe("questions", () => {
   test("describe lists guests, policies and hazards", () => {
     const { guests, policies, hazards } = command({ name: "describe" }) as Description;
-    expect(guests.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel"]);
+    expect(guests.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel", "nanobench"]);
     expect(policies.map((p) => p.id)).toEqual(POLICIES.map((p) => p.id));
     expect(policies[0]!.id).toBe("none");
     expect(policies.at(-1)!.id).toBe("nested");
