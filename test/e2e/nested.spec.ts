@@ -24,7 +24,7 @@ test("the walk in two dimensions: a row a guest step, a column a host level, and
   await expect(rows).toHaveCount(3);
   await expect(rows.first().getByRole("cell")).toHaveCount(1 + 4 + 2);
   await expect(page.getByTestId("nested-text")).toContainText("(2 + 1)(4 + 1) - 1 = 14");
-  await page.screenshot({ path: artifact(lab.edition, "nested-walk.png") });
+  await page.getByTestId("walk-nested").screenshot({ path: artifact(lab.edition, "nested-walk.png") });
 
   await page.getByTestId("nested-levels").getByRole("radio", { name: "3 levels" }).click();
   await expect.poll(async () => (await report()).nested?.levels).toBe(3);
