@@ -15,7 +15,7 @@ export const FLOORS = [
   ["kvm", "devices"],
   ["guests", "images"],
   ["machine"],
-  ["scenario"],
+  ["scenario", "experiment"],
   ["lab"],
   ["host"],
 ];
@@ -25,7 +25,7 @@ const PROTOCOL = "core/lab/protocol/index.ts";
 /** Packages each part may import; a name covers what lies below it. */
 const PACKAGES = {
   core: ["valibot", "jsonc-parser"],
-  electron: ["electron", "valibot", "node:"],
+  electron: ["electron", "echarts", "valibot", "node:"],
   renderer: ["svelte", "dockview", "@fontsource"],
 };
 const SOURCE = new Set([".ts", ".mts", ".js", ".mjs", ".svelte"]);

@@ -46,6 +46,8 @@ export const HELP = `quadrant: a laboratory for shadow paging
                                  run a scenario and say which predictions came true
   quadrant compare IMAGE|SCENARIO --policies A,B [options]
                                  run two machines in lock-step to their first difference
+  quadrant experiment [NAME] [options]
+                                 measure something and write a table and pictures; without NAME: list them
   quadrant list                  list the guests, the scenarios, the policies and the hazards
   quadrant --help                show this
   quadrant --version             show the version
@@ -81,7 +83,7 @@ Exit codes: 0 the guest ran to its stop, the predictions came true, no differenc
 finding, a prediction failed, a difference; 2 bad arguments, image or scenario; 3 a bug of Quadrant itself.
 `;
 
-const COMMANDS = ["run", "scenario", "compare", "list", "help", "version"];
+const COMMANDS = ["run", "scenario", "compare", "experiment", "list", "help", "version"];
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** Bytes from "64M", "1G", "4096K", "65536" or "0x10000"; null when it is none of these. */

@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
 import { HAZARDS, POLICIES } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
@@ -17,6 +18,7 @@ import { Trace } from "../../core/trace/trace.ts";
 import { version } from "../../package.json" with { type: "json" };
 import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
 import { compareCommand } from "./compare.ts";
+import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import type { Chunk, CliIo } from "./io.ts";
 import { scenarioCommand } from "./scenario.ts";
 
@@ -38,6 +40,7 @@ const PAGE = 4096;
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
   if (argv[0] === "scenario" && !asksHelp(argv)) return scenarioCommand(argv.slice(1), io);
   if (argv[0] === "compare" && !asksHelp(argv)) return compareCommand(argv.slice(1), io);
+  if (argv[0] === "experiment" && !asksHelp(argv)) return experimentCommand(argv.slice(1), io);
   const parsed = parseArguments(argv);
   if (!parsed.ok) {
     io.err(`quadrant: ${parsed.error}`);
@@ -46,7 +49,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   const wanted = parsed.arguments;
   switch (wanted.command) {
     case "help":
-      print(io, HELP);
+      print(io, `${HELP}\n${EXPERIMENT_HELP}`);
       return EXIT_RAN;
     case "version":
       print(io, `quadrant ${version}\n`);
@@ -75,6 +78,8 @@ function listing(): string {
     ...POLICIES.map((p) => row(p.id, p.title, p.help)),
     "\nHazards (--hazards NAME=guarded|as-it-was):\n",
     ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
+    "\nExperiments (quadrant experiment NAME):\n",
+    ...EXPERIMENTS.map((e) => row(e.id, e.title, e.help)),
   ].join("");
 }
 

@@ -172,7 +172,7 @@ describe("edits", () => {
 describe("questions", () => {
   test("describe lists guests, policies and hazards", () => {
     const { guests, policies, hazards } = command({ name: "describe" }) as Description;
-    expect(guests.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel"]);
+    expect(guests.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel", "nanobench"]);
     expect(policies.map((p) => p.id)).toEqual(["none", "P", "B", "C", "D"]);
     expect(hazards.length).toBeGreaterThan(20);
   });
