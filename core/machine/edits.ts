@@ -128,13 +128,8 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
     cpu.stopCode = -1;
     if (!exited) return refused(machine, cpu.excAddress, cpu.excError);
     machine.exits++;
-    const outcome = answerMadeUpStore(machine.hypervisor(), cpu, {
-      la,
-      size: edit.size,
-      low: edit.low,
-      high: edit.high,
-      user,
-    });
+    const store = { la, size: edit.size, low: edit.low, high: edit.high, user };
+    const outcome = answerMadeUpStore(machine.nested ?? machine.hypervisor(), cpu, store);
     noteFinding(machine);
     if (outcome.kind === "guest-fault") return refused(machine, outcome.gva, outcome.error);
     if (outcome.kind === "done") return { ok: true, exits: tries + 1, written: edit.size };

@@ -34,6 +34,8 @@ export type Input =
   | { readonly kind: "policy"; readonly policy: string }
   | { readonly kind: "hazard"; readonly hazard: string; readonly setting: HazardSetting }
   | { readonly kind: "tlb"; readonly tlb: TlbKind }
+  /** Host levels and walk caches of nested paging. */
+  | { readonly kind: "nested"; readonly levels: 3 | 4; readonly walkCache: number }
   /** A made-up access as an instruction of the guest would make it; a made-up store is an edit as the guest. */
   | {
       readonly kind: "access";

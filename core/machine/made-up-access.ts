@@ -8,7 +8,7 @@ import { ACCESS_FETCH, ACCESS_USER } from "../x86/door.ts";
 import { type EditOutcome, noteFinding, refused, TRIES } from "./edits.ts";
 import type { Input } from "./inputs.ts";
 import { type Machine, MachineError } from "./machine.ts";
-import { answerMadeUp } from "./made-up-store.ts";
+import { answerAccess } from "./made-up-store.ts";
 
 export type MadeUpAccess = Extract<Input, { kind: "access" }>;
 
@@ -38,9 +38,9 @@ export function accessAsGuest(machine: Machine, wanted: MadeUpAccess): EditOutco
     cpu.stopCode = -1;
     if (!exited) return refused(machine, cpu.excAddress, cpu.excError, fetch);
     machine.exits++;
-    const kvm = machine.hypervisor();
+    const kvm = machine.nested ?? machine.hypervisor();
     let value = { low: 0, high: 0 };
-    const answer = answerMadeUp(kvm, cpu, la, () => {
+    const answer = answerAccess(kvm, cpu, la, () => {
       const low = kvm.emulator.read(la, wanted.size, rights) >>> 0;
       value = { low, high: kvm.emulator.high >>> 0 };
     });

@@ -67,6 +67,7 @@ const TRACE_EVENTS = 1 << 18;
 const CAREFUL = 4096;
 const QUIET_MOST = 1 << 20;
 const NAMED = 64;
+const SHADOWLESS = ["none", "nested"];
 const SHADOW_EVENTS = new Set([EV_SPTE_SET, EV_SPTE_CLEAR, EV_GET_PAGE, EV_ZAP_PAGE]);
 
 /** A machine of the snapshot's under other rules, with no shadow from before. */
@@ -97,8 +98,9 @@ export class LockStep {
 
   /** @throws ScenarioError when the two cannot be compared as asked */
   constructor(snapshot: Snapshot, first: Contender, second: Contender, options: LockStepOptions) {
-    if (options.until === "shadow" && (first.policy === "none" || second.policy === "none")) {
-      throw new ScenarioError("the bare machine (policy none) has no shadow: compare what the guest sees");
+    for (const { policy } of [first, second]) {
+      if (options.until === "shadow" && SHADOWLESS.includes(policy))
+        throw new ScenarioError(`policy ${policy} has no shadow: compare what the guest sees`);
     }
     this.options = options;
     this.script = options.script ?? [];

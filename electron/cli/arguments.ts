@@ -2,7 +2,13 @@
  * The words behind `quadrant` on the command line, turned into a request or refused in a sentence that says what
  * would be right. Pure: reads no files and knows no guests.
  */
-import { AuditMode, DEFAULT_CONFIG, ImageKind, TlbKind } from "../../core/lab/protocol/index.ts";
+import {
+  AuditMode,
+  DEFAULT_CONFIG,
+  ImageKind,
+  TlbKind,
+  WALK_CACHE_MOST,
+} from "../../core/lab/protocol/index.ts";
 
 export interface RunArguments {
   readonly command: "run";
@@ -25,6 +31,9 @@ export interface RunArguments {
   readonly memoryDump: string | null;
   readonly audit: AuditMode;
   readonly unimplemented: "stop" | "ud";
+  /** Under nested paging: host levels, and entries of each page-walk cache. */
+  readonly nestedLevels: 3 | 4;
+  readonly walkCache: number;
 }
 
 export type HazardWord = "guarded" | "as-it-was";
@@ -42,13 +51,13 @@ export type Parsed =
 export const HELP = `quadrant: a laboratory for shadow paging
 
   quadrant run IMAGE [options]   run a guest to its stop and say what happened
+  quadrant experiment [NAME] [options]
+                                 measure something and write a table and pictures; without NAME: list them
   quadrant scenario FILE|NAME [options]
                                  run a scenario and say which predictions came true
   quadrant compare IMAGE|SCENARIO --policies A,B [options]
                                  run two machines in lock-step to their first difference
-  quadrant experiment [NAME] [options]
-                                 measure something and write a table and pictures; without NAME: list them
-  quadrant list                  list the guests, the scenarios, the policies and the hazards
+  quadrant list                  list guests, scenarios, experiments, policies and hazards
   quadrant --help                show this
   quadrant --version             show the version
 
@@ -57,6 +66,8 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --kind auto|flat|elf|multiboot   what the file is (auto: look at its bytes)
   --address ADDRESS                where a flat image is loaded and started (0x100000)
   --policy NAME                    memory virtualisation (${DEFAULT_CONFIG.policy}; none: the bare machine)
+  --nested-levels 3|4              with --policy nested: levels of the host tables (4)
+  --walk-cache N                   with --policy nested: entries of each page-walk cache, 0 ... 64 (0: none)
   --hazards SETTING                guarded, as-it-was, or NAME=guarded|as-it-was, several with commas
   --tlb vmx|svm                    whether exits flush the TLB (${DEFAULT_CONFIG.tlb})
   --memory SIZE                    memory from 0: 4M ... 2032M
@@ -134,6 +145,18 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   },
   "--policy": (value, into) => {
     into.policy = value;
+  },
+  "--nested-levels": (value, into) => {
+    into.nestedLevels = oneOf("--nested-levels", value, ["3", "4"]) === "3" ? 3 : 4;
+  },
+  "--walk-cache": (value, into) => {
+    const entries = parseNumber(value);
+    if (entries === null || entries > WALK_CACHE_MOST) {
+      throw new Refused(
+        `--walk-cache takes a number of entries from 0 to ${WALK_CACHE_MOST}, not "${value}"`,
+      );
+    }
+    into.walkCache = entries;
   },
   "--hazards": parseHazards,
   "--tlb": (value, into) => {
@@ -256,6 +279,8 @@ function parseRun(words: readonly string[]): RunArguments {
     memoryDump: null,
     audit: DEFAULT_CONFIG.audit,
     unimplemented: DEFAULT_CONFIG.unimplemented,
+    nestedLevels: 4,
+    walkCache: 0,
   };
   const seen = new Set<string>();
   for (let i = 0; i < words.length; i++) {

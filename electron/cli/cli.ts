@@ -38,9 +38,9 @@ const PAGE = 4096;
  * @param argv the words behind the program's name
  */
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  if (argv[0] === "experiment" && !asksHelp(argv)) return experimentCommand(argv.slice(1), io);
   if (argv[0] === "scenario" && !asksHelp(argv)) return scenarioCommand(argv.slice(1), io);
   if (argv[0] === "compare" && !asksHelp(argv)) return compareCommand(argv.slice(1), io);
-  if (argv[0] === "experiment" && !asksHelp(argv)) return experimentCommand(argv.slice(1), io);
   const parsed = parseArguments(argv);
   if (!parsed.ok) {
     io.err(`quadrant: ${parsed.error}`);
@@ -69,13 +69,19 @@ const print = (io: CliIo, text: string): void => io.out(new TextEncoder().encode
 function listing(): string {
   const row = (id: string, title: string, help: string) =>
     `  ${id.padEnd(24)}${title}\n${" ".repeat(26)}${help}\n`;
+  const more = (text: string) => `${" ".repeat(26)}${text}\n`;
   return [
     "Guests (quadrant run NAME):\n",
     ...GUESTS.map((g) => row(g.id, g.title, g.help)),
     "\nScenarios (quadrant scenario NAME):\n",
     ...library().map(({ id, title, summary }) => row(id, title, summary)),
     "\nPolicies (--policy NAME):\n",
-    ...POLICIES.map((p) => row(p.id, p.title, p.help)),
+    ...POLICIES.map(
+      (p) =>
+        row(p.id, `${p.title} (${p.era}${p.commit === "" ? "" : `, ${p.commit}`})`, p.help) +
+        more(`Changes: ${p.changes}`) +
+        more(p.source),
+    ),
     "\nHazards (--hazards NAME=guarded|as-it-was):\n",
     ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
     "\nExperiments (quadrant experiment NAME):\n",
@@ -133,6 +139,8 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
     audit: wanted.audit,
     findings: "mark",
     unimplemented: wanted.unimplemented,
+    nestedLevels: wanted.nestedLevels,
+    walkCache: wanted.walkCache,
   };
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);

@@ -14,12 +14,12 @@ export function openCompare(
   const view = comparing(() => lab.stories.comparison.view(pair, page, around));
   let key = "";
   return {
-    collect() {
+    collect(turn) {
       // What two machines at rest hold is looked at once; while they run, only how far they are.
       const now = lab.stories.comparison.progress;
       if (now === key) return null;
       key = now;
-      return view.collect();
+      return view.collect(turn);
     },
   };
 }
