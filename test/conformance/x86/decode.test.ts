@@ -1,5 +1,5 @@
 /**
- * Our decoder against iced-x86: validity, length and mnemonic of seeded random byte strings in 32-bit mode.
+ * Our decoder against iced-x86: validity, length and mnemonic of seeded random byte strings in 32- and 16-bit code.
  * QUADRANT_DECODE_CASES asks for more cases. Where the two differ, the manual decides: see DIFFERENCES.
  */
 import iced from "iced-x86";
@@ -100,21 +100,21 @@ function sample(next: () => number): Uint8Array {
   return bytes;
 }
 
-describe("the decoder against iced-x86", () => {
+describe.each([32, 16])("the decoder against iced-x86, %i-bit code", (bits) => {
   it(`agrees on ${CASES} random byte strings`, () => {
-    const next = random(0x1234_5678);
+    const next = random(0x1234_5678 + bits);
     const unexplained = new Map<string, string>();
     let valid = 0;
     let differing = 0;
     for (let i = 0; i < CASES; i++) {
       const bytes = sample(next);
-      const decoder = new iced.Decoder(32, bytes, iced.DecoderOptions.None);
+      const decoder = new iced.Decoder(bits, bytes, iced.DecoderOptions.None);
       const theirs = decoder.decode();
       const theirName = theirs.isInvalid ? "(bad)" : iced.Mnemonic[theirs.mnemonic].toLowerCase();
       const theirLength = theirs.length;
       theirs.free();
       decoder.free();
-      const ours = decode(bytes, 0, 16, true);
+      const ours = decode(bytes, 0, 16, bits === 32);
       if (ours === null) throw new Error("15 bytes were available");
       const invalid = ours.row === INVALID || ours.row === TOO_LONG;
       const ourName = invalid ? "(bad)" : mnemonic(ours);

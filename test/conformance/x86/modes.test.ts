@@ -19,7 +19,11 @@ import { type MachineRun, runMachine } from "../guests/machine.ts";
 import { assemble, Beside, different, kernel, markers } from "./modes.ts";
 import { hasQemuI386, QemuStepper } from "./qemu-step.ts";
 
-const KERNELS = ["modes"];
+/** Stepped beside qemu. */
+const STEPPED = ["modes"];
+/** They check themselves: qemu does not look at limits. */
+const CHECKING = ["limits"];
+const KERNELS = [...STEPPED, ...CHECKING];
 /** The log of exceptions (frame.inc). */
 const LOG = 0x34000;
 const LOG_BYTES = 0x2000;
@@ -35,8 +39,37 @@ describe.skipIf(!hasNasm)("nasm makes the committed bytes", () => {
   });
 });
 
+/** Counters of a kernel that checks itself (limits.asm). */
+const FAILURES = LOG + 0x1000;
+const CHECKS = LOG + 0x1004;
+
+describe.each(CHECKING)("%s checks itself", (name) => {
+  const run = (image: Uint8Array): { failures: number; checks: number } => {
+    const ours = new Beside(image);
+    ours.runTo(markers(image).finished);
+    const { view } = ours.memory;
+    return { failures: view.getUint32(FAILURES, true), checks: view.getUint32(CHECKS, true) };
+  };
+
+  it("finds nothing wrong", () => {
+    const { failures, checks } = run(kernel(name));
+    expect(failures).toBe(0);
+    expect(checks).toBeGreaterThan(100);
+  });
+
+  it("would find a limit that is one byte longer", () => {
+    const image = kernel(name);
+    // The first descriptor of limit 0xfff, byte granular, level 3, base 0x50000.
+    const at = Buffer.from(image).indexOf(Buffer.from([0xff, 0x0f, 0, 0, 5, 0xf3, 0x40, 0]));
+    expect(at).toBeGreaterThan(0);
+    image[at] = 0;
+    image[at + 1] = 0x10;
+    expect(run(image).failures).toBeGreaterThan(3);
+  });
+});
+
 describe.skipIf(!hasQemuI386())("beside qemu-system-i386", () => {
-  it.each(KERNELS)(
+  it.each(STEPPED)(
     "%s: the same registers after each instruction",
     async (name) => {
       const image = kernel(name);
