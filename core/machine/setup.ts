@@ -22,6 +22,8 @@ export interface MachineSetup {
   readonly audit: AuditMode;
   readonly findings: "mark" | "stop";
   readonly unimplemented: "stop" | "ud";
+  /** What a triple fault does: stops the machine (when absent), or resets the processor as a PC's chipset does. */
+  readonly tripleFault?: "stop" | "reset" | undefined;
 }
 
 export const POLICY_NONE = "none";

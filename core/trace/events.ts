@@ -380,6 +380,12 @@ const rows: readonly Omit<EventKind, "id">[] = [
     help: "The guest wrote a byte to its serial port.",
     fields: [f1("byte", "hex32")],
   },
+  {
+    name: "triple_fault",
+    group: "fault",
+    help: "An exception while #DF was being delivered: the processor shut down.",
+    fields: [f1("at", "gva"), f1("then", { names: ["stopped", "reset"] })],
+  },
 ];
 
 /** All event kinds; the index is the id that a record carries. */
@@ -420,3 +426,4 @@ export const EV_FINDING = idOf("finding");
 export const EV_UNPROTECT = idOf("unprotect");
 export const EV_RECYCLE = idOf("recycle");
 export const EV_SERIAL_OUT = idOf("serial_out");
+export const EV_TRIPLE_FAULT = idOf("triple_fault");

@@ -2,7 +2,7 @@
  * The words behind `quadrant` on the command line, turned into a request or refused in a sentence that says what
  * would be right. Pure: reads no files and knows no guests.
  */
-import { AuditMode, DEFAULT_CONFIG, ImageKind, TlbKind } from "../../core/lab/protocol/index.ts";
+import { AuditMode, DEFAULT_CONFIG, ImageKind, TlbKind, TripleFault } from "../../core/lab/protocol/index.ts";
 
 export interface RunArguments {
   readonly command: "run";
@@ -25,6 +25,7 @@ export interface RunArguments {
   readonly memoryDump: string | null;
   readonly audit: AuditMode;
   readonly unimplemented: "stop" | "ud";
+  readonly tripleFault: TripleFault;
 }
 
 export type HazardWord = "guarded" | "as-it-was";
@@ -63,6 +64,7 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --memory-dump FILE               write guest-physical memory, byte i at offset i, holes sparse
   --audit every|end|off            check the invariants of shadow paging (${DEFAULT_CONFIG.audit})
   --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
+  --triple-fault stop|reset        a triple fault ends the run (stop), or resets the processor
 
 Exit codes: 0 the guest ran to its stop; 1 an invariant was violated, or a finding; 2 bad arguments or image;
 3 a bug of Quadrant itself.
@@ -152,6 +154,9 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   "--unimplemented": (value, into) => {
     into.unimplemented = oneOf("--unimplemented", value, ["stop", "ud"]);
   },
+  "--triple-fault": (value, into) => {
+    into.tripleFault = oneOf("--triple-fault", value, TripleFault.options);
+  },
 };
 
 function parseHazards(value: string, into: Mutable<RunArguments>): void {
@@ -236,6 +241,7 @@ function parseRun(words: readonly string[]): RunArguments {
     memoryDump: null,
     audit: DEFAULT_CONFIG.audit,
     unimplemented: DEFAULT_CONFIG.unimplemented,
+    tripleFault: "stop",
   };
   const seen = new Set<string>();
   for (let i = 0; i < words.length; i++) {

@@ -125,6 +125,7 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
     audit: wanted.audit,
     findings: "mark",
     unimplemented: wanted.unimplemented,
+    tripleFault: wanted.tripleFault,
   };
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);

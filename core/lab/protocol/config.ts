@@ -41,6 +41,10 @@ export type FindingMode = v.InferOutput<typeof FindingMode>;
 export const Unimplemented = v.picklist(["stop", "ud"], "unimplemented must be stop or ud");
 export type Unimplemented = v.InferOutput<typeof Unimplemented>;
 
+/** A triple fault: the machine is over, or its processor is reset, as a PC's chipset does. */
+export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
+export type TripleFault = v.InferOutput<typeof TripleFault>;
+
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
   memory: v.pipe(
@@ -60,6 +64,8 @@ export const MachineConfig = v.strictObject({
   audit: AuditMode,
   findings: FindingMode,
   unimplemented: Unimplemented,
+  /** Absent: stop. */
+  tripleFault: v.optional(TripleFault),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 

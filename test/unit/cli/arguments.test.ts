@@ -65,7 +65,7 @@ describe("run", () => {
         ..."--max-instructions 1_000_000 --serial - --json r.json --memory-dump m.bin --audit every".split(
           " ",
         ),
-        ..."--address=0x200000 --unimplemented ud".split(" "),
+        ..."--address=0x200000 --unimplemented ud --triple-fault reset".split(" "),
       ),
     ).toEqual({
       command: "run",
@@ -84,6 +84,7 @@ describe("run", () => {
       memoryDump: "m.bin",
       audit: "every",
       unimplemented: "ud",
+      tripleFault: "reset",
     });
   });
 });
