@@ -134,11 +134,14 @@ describe.each(KERNELS)("%s under every policy", (name) => {
     return machine.memory.bytes.slice(hfn * 4096 + LOG, hfn * 4096 + LOG + LOG_BYTES);
   };
   // At level 3 with interrupts off nothing would come.
-  it.skipIf(name === "limits").each(["P", "B", "C"])("%s: as on the bare machine, with external interrupts", (policy) => {
-    const bare = interrupted("none");
-    expect(Buffer.compare(interrupted(policy), bare)).toBe(0);
-    expect(bare.some((byte) => byte === IRQ)).toBe(true);
-  });
+  it.skipIf(name === "limits").each(["P", "B", "C"])(
+    "%s: as on the bare machine, with external interrupts",
+    (policy) => {
+      const bare = interrupted("none");
+      expect(Buffer.compare(interrupted(policy), bare)).toBe(0);
+      expect(bare.some((byte) => byte === IRQ)).toBe(true);
+    },
+  );
 
   const policies = POLICY_IDS.flatMap((policy) =>
     (["vmx", "svm"] as const).map((tlb) => [policy, tlb] as const),
