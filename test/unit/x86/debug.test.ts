@@ -106,6 +106,15 @@ describe("single step", () => {
     expect(finish(m)).toEqual([1, 2, 5, 6, 7].map((eip) => db(eip, DR6_BS)));
   });
 
+  it("is not held back by LSS", () => {
+    // lss esp,[7000]; nop; popf; hlt
+    const m = machine([0x0f, 0xb2, 0x25, 0x00, 0x70, 0, 0, 0x90, 0x9d, 0xf4], 2 | FLAG_TF);
+    m.set32(0x7000, 0x8000);
+    m.set32(0x7004, 0x10);
+    m.set32(0x8000, 2);
+    expect(finish(m)).toEqual([7, 8, 9].map((eip) => db(eip, DR6_BS)));
+  });
+
   it("INT1 is a trap without a cause in DR6, at any level of its gate", () => {
     const m = machine([0xf1, 0xf4]);
     expect(finish(m)).toEqual([db(1, 0)]);
