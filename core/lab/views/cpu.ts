@@ -17,7 +17,7 @@ export function openCpu(lab: LabContext): View {
   let machine: object | null = null;
   let text = "";
   return {
-    calm: true,
+    calm: "whole",
     collect() {
       const data = makeCpu(lab, 0);
       const said = JSON.stringify(data);

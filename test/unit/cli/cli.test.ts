@@ -119,7 +119,7 @@ describe("run", () => {
 describe("refusals: exit code 2 and one sentence", () => {
   test.each([
     ["run nothing.bin", /nothing.bin cannot be read: .* built-in guests are quadrant/],
-    ["run quadrant --policy Z", /no policy "Z"; there are none, P, B, C, D/],
+    ["run quadrant --policy Z", /no policy "Z"; there are none, A0, A, P, B, C, D, E1, E2, E3, F/],
     ["run quadrant --hazards bogus=guarded", /no hazard "bogus"/],
     ["run quadrant --memory 3M", /memory must be at least/],
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],

@@ -3,7 +3,10 @@
  * for what is not executed (#UD, the floating-point escapes). SDM vol. 2; vol. 3, 2.8.
  */
 import type { Cpu } from "../../cpu.ts";
-import { lldt, ltr } from "../../segments.ts";
+import * as debug from "../../debug.ts";
+import * as fastCall from "../../fast-call.ts";
+import { adjustRpl, lar, lsl, verify } from "../../inspect.ts";
+import { lldt, ltr, selectsDescriptors } from "../../segments.ts";
 import * as system from "../../system.ts";
 import { type Insn, NEXT, STOP } from "../insn.ts";
 import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_UD } from "./operand.ts";
@@ -95,9 +98,11 @@ function storeSelector(cpu: Cpu, insn: Insn, selector: number): number {
   return cpu.faulted ? STOP : NEXT;
 }
 export function sldt(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   return storeSelector(cpu, insn, cpu.selector(6));
 }
 export function str(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   return storeSelector(cpu, insn, cpu.selector(7));
 }
 /** 16 bits from a register or memory for an instruction of CPL 0; -1 after a fault. */
@@ -115,12 +120,71 @@ export function lmsw(cpu: Cpu, insn: Insn): number {
   return v < 0 ? STOP : system.lmsw(cpu, v);
 }
 export function lldtE(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   const v = privilegedWord(cpu, insn);
   return v < 0 ? STOP : lldt(cpu, v);
 }
 export function ltrE(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   const v = privilegedWord(cpu, insn);
   return v < 0 ? STOP : ltr(cpu, v);
+}
+/** The selector that LAR, LSL, VERR and VERW ask about; -1 after a fault. They do not exist outside protected mode. */
+function askedSelector(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) {
+    cpu.raise(VECTOR_UD);
+    return -1;
+  }
+  if (insn.isReg) return get16(cpu.regs, insn.rm);
+  const v = cpu.read16(insn.seg, ea(cpu.regs, insn));
+  return cpu.faulted ? -1 : v;
+}
+export function larE(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : lar(cpu, insn.reg, v, insn.opsize);
+}
+export function lslE(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : lsl(cpu, insn.reg, v, insn.opsize);
+}
+export function verr(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : verify(cpu, v, false);
+}
+export function verw(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : verify(cpu, v, true);
+}
+/** The destination must be writable, also when it keeps its value. */
+export function arpl(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
+  const r = cpu.regs;
+  const source = get16(r, insn.reg);
+  if (insn.isReg) {
+    const v = adjustRpl(cpu, get16(r, insn.rm), source);
+    if (v >= 0) set16(r, insn.rm, v);
+    return NEXT;
+  }
+  const old = cpu.rmwRead16(insn.seg, ea(r, insn));
+  if (cpu.faulted) return STOP;
+  const v = adjustRpl(cpu, old, source);
+  if (v >= 0) cpu.rmwWrite16(v);
+  return NEXT;
+}
+export function movFromDr(cpu: Cpu, insn: Insn): number {
+  return debug.movFromDr(cpu, insn.reg, insn.rm);
+}
+export function movToDr(cpu: Cpu, insn: Insn): number {
+  return debug.movToDr(cpu, insn.reg, cpu.regs[insn.rm]);
+}
+export function sysenter(cpu: Cpu): number {
+  return fastCall.sysenter(cpu);
+}
+export function sysexit(cpu: Cpu): number {
+  return fastCall.sysexit(cpu);
+}
+export function rdpmc(cpu: Cpu): number {
+  return system.rdpmc(cpu);
 }
 export function invlpg(cpu: Cpu, insn: Insn): number {
   return system.invlpg(cpu, insn.seg, ea(cpu.regs, insn));
