@@ -135,6 +135,8 @@ export function aRound(measured: Measured, load: Load, empty: Measured | null): 
     allExits: per(measured.allExits),
     emulated: per(measured.emulated),
     injected: per(measured.injected),
+    walks: per(measured.walks),
+    references: per(measured.references),
     counters,
   };
 }

@@ -20,6 +20,9 @@ export interface Measured {
   emulated: number;
   /** Page faults that the hypervisor injected. */
   injected: number;
+  /** TLB misses that were walked, and table entries that these walks read (in both dimensions under nested paging). */
+  walks: number;
+  references: number;
   /** The hypervisor's counters, by name; empty on the bare machine. */
   counters: Record<string, number>;
 }
@@ -36,10 +39,14 @@ export class Meter {
   private readonly retired: number;
   private readonly kinds = new Float64Array(256);
   private readonly exits = new Float64Array(EXIT_NAMES.length);
+  private readonly walks: number;
+  private readonly references: number;
   private seen: number;
 
   constructor(machine: Machine) {
     this.machine = machine;
+    this.walks = machine.cpu.paging.walks;
+    this.references = machine.cpu.paging.references;
     this.before = (machine.kvm ?? machine.nested)?.counters ?? {};
     this.retired = machine.instructions;
     this.seen = machine.trace.count;
@@ -60,7 +67,8 @@ export class Meter {
   /** What was counted until now. */
   result(): Measured {
     this.look();
-    const { kvm, nested, instructions } = this.machine;
+    const { kvm, nested, instructions, cpu } = this.machine;
+    const { paging } = cpu;
     const counters: Record<string, number> = {};
     for (const [name, value] of Object.entries((kvm ?? nested)?.counters ?? {}))
       counters[name] = value - (this.before[name] ?? 0);
@@ -78,6 +86,9 @@ export class Meter {
       allExits,
       emulated: this.kinds[EV_EMULATE]!,
       injected: this.kinds[EV_PF_GUEST]!,
+      // Under nested paging the unit's second dimension counts both.
+      walks: paging.walks - this.walks + (counters.nested_walks ?? 0),
+      references: paging.references - this.references + (counters.nested_refs ?? 0),
       counters,
     };
   }

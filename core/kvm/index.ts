@@ -16,6 +16,7 @@ export { NESTED_FRAME, NESTED_FRAMES_END } from "./nested/host-tables.ts";
 export { NestedKvm, type NestedKvmState, type NestedOptions } from "./nested/nested-kvm.ts";
 export { HAZARDS, type Hazard, type HazardSetting } from "./policy/hazards.ts";
 export { NESTED, POLICY_ROWS as POLICIES, type PolicyRow } from "./policy/rows.ts";
+export { POOL_LEAST, type Tuning } from "./policy/tuning.ts";
 export { describePaeRoot, type ShadowPage } from "./report.ts";
 export { parentsOf } from "./shadow/parents.ts";
 export { rmapOf } from "./shadow/rmap.ts";

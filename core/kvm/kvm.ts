@@ -15,7 +15,8 @@ import { interceptsOf, type TlbKind } from "./exits/table.ts";
 import { MAX_MMU_PAGES, PAE_ROOT_FRAME, POOL_FRAME } from "./layout.ts";
 import { Mmu } from "./mmu.ts";
 import { HAZARDS, type HazardSetting } from "./policy/hazards.ts";
-import { POLICIES, policyById } from "./policy/policies.ts";
+import { POLICIES, type Policy, policyById } from "./policy/policies.ts";
+import { type Tuning, tuned } from "./policy/tuning.ts";
 import { describePages, type ShadowPage } from "./report.ts";
 import { initPool } from "./shadow/pool.ts";
 import { emptyAll, enterGuest, loadPdptrs, resetContext, zapAll } from "./shadow/roots.ts";
@@ -29,6 +30,8 @@ export interface KvmOptions {
   readonly tlb: TlbKind;
   /** Hazards that differ from `guarded`. */
   readonly hazards: Readonly<Record<string, HazardSetting>>;
+  /** Changed numbers, for experiments. */
+  readonly tuning?: Tuning | undefined;
 }
 
 /** A walk of the guest's tables as a peek shows it. */
@@ -50,12 +53,12 @@ export class Kvm {
   readonly exits: ExitHandler;
   private readonly bus: PhysicalBus;
   private readonly peek = new Walker();
+  private readonly tuning: Tuning | undefined;
 
   /** @throws RangeError for an unknown policy or hazard */
   constructor(memory: HostMemory, slots: MemorySlots, cpu: Processor, trace: Trace, options: KvmOptions) {
-    const policy = policyById(options.policy);
-    if (policy === undefined) throw new RangeError(unknownPolicy(options.policy));
-    this.mmu = new Mmu(memory, slots, cpu, trace, policy);
+    this.tuning = options.tuning;
+    this.mmu = new Mmu(memory, slots, cpu, trace, this.policyOf(options.policy));
     this.mmu.svm = options.tlb === "svm";
     for (const [id, setting] of Object.entries(options.hazards)) {
       this.mmu.guarded[hazardIndex(id)] = setting === "guarded" ? 1 : 0;
@@ -64,6 +67,13 @@ export class Kvm {
     this.exits = new ExitHandler(this.mmu, this.emulator);
     this.bus = { frameOf: (pfn) => (pfn >= 0 && pfn < memory.frames ? pfn : -1) };
     initPool(this.mmu);
+  }
+
+  /** @throws RangeError for an unknown policy */
+  private policyOf(id: string): Policy {
+    const policy = policyById(id);
+    if (policy === undefined) throw new RangeError(unknownPolicy(id));
+    return tuned(policy, this.tuning);
   }
 
   /** Takes the processor over: bus, intercepts, paging unit, roots. Its guest-visible registers stay. */
@@ -141,11 +151,9 @@ export class Kvm {
 
   /** Changes the policy of a live machine: all shadow pages are zapped. @throws RangeError for an unknown one */
   setPolicy(id: string): void {
-    const policy = policyById(id);
-    if (policy === undefined) throw new RangeError(unknownPolicy(id));
+    const policy = this.policyOf(id);
     const { mmu } = this;
-    if (mmu.trace.on)
-      mmu.trace.emit(EV_POLICY, POLICIES.indexOf(mmu.policy) + 1, POLICIES.indexOf(policy) + 1);
+    if (mmu.trace.on) mmu.trace.emit(EV_POLICY, numberOf(mmu.policy.id), numberOf(id));
     emptyAll(mmu);
     mmu.policy = policy;
     initPool(mmu);
@@ -242,8 +250,7 @@ export class Kvm {
 
   /** Loads a saved state; host memory and the processor's state are loaded by the machine. Then `attach`. */
   load(state: KvmState): void {
-    const policy = policyById(state.policy);
-    if (policy === undefined) throw new RangeError(unknownPolicy(state.policy));
+    const policy = this.policyOf(state.policy);
     this.mmu.policy = policy;
     this.mmu.poolSize = policy.pool;
     this.mmu.svm = state.tlb === "svm";
@@ -255,6 +262,9 @@ export class Kvm {
     this.attach();
   }
 }
+
+/** A policy's number in the `policy` event: none is 0. */
+const numberOf = (id: string): number => POLICIES.findIndex((policy) => policy.id === id) + 1;
 
 function unknownPolicy(id: string): string {
   return `unknown policy ${id}: ${POLICIES.map((p) => p.id).join(", ")} are possible under a hypervisor`;

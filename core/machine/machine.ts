@@ -388,6 +388,7 @@ export class Machine {
       policy: this.setup.policy,
       tlb: this.setup.tlb,
       hazards: this.setup.hazards,
+      tuning: this.setup.tuning,
     });
     this.kvm.start();
   }
@@ -484,6 +485,7 @@ export class Machine {
         policy: this.setup.policy,
         tlb: this.setup.tlb,
         hazards: this.setup.hazards,
+      tuning: this.setup.tuning,
       });
       this.kvm.load(snapshot.kvm as unknown as KvmState);
     }

@@ -2,6 +2,7 @@
  * What a machine is made of, and how it can come to stand still. The lab's protocol has a schema of the same shape;
  * these are the plain types that the floors below the lab need.
  */
+import type { Tuning } from "../kvm/index.ts";
 import { HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
 import { MemorySlots } from "../memory/slots.ts";
 
@@ -22,6 +23,8 @@ export interface MachineSetup {
   readonly audit: AuditMode;
   readonly findings: "mark" | "stop";
   readonly unimplemented: "stop" | "ud";
+  /** Changed numbers of the policy, for experiments. */
+  readonly tuning?: Tuning | undefined;
   /** Levels of the host tables under nested paging; 4 when not said. */
   readonly nestedLevels?: 3 | 4 | undefined;
   /** Entries of each page-walk cache under nested paging; 0, none, when not said. */

@@ -115,6 +115,7 @@ export function setCr3(mmu: Mmu, value: number): boolean {
   }
   if (mmu.rootLevel === 0) return true;
   freeRoots(mmu);
+  if (mmu.policy.dropsOnCr3) zapActive(mmu);
   reclaimIfLow(mmu);
   allocRoots(mmu);
   mmu.count[C.tlb_flush]!++;

@@ -75,6 +75,7 @@ const REFERENCE: Strategies = {
   guesses: false,
   modern: false,
   shadowBits: true,
+  dropsOnCr3: false,
 };
 
 /** ~2.6.26: what every later policy starts from. */

@@ -68,6 +68,8 @@ export interface Strategies {
   readonly guesses: boolean;
   /** The counters and events of today. */
   readonly modern: boolean;
+  /** MOV to CR3 throws the shadow pages away instead of keeping them as a cache (before cd4a4e53, 9.1). */
+  readonly dropsOnCr3: boolean;
   /** Bits 10 and 11 of a leaf hold what the guest allows (2.4). */
   readonly shadowBits: boolean;
 }

@@ -115,6 +115,13 @@ export class Paging implements PagingUnit, WalkContext {
   }
 
   /**
+   * Walks that TLB misses began, and table entries that these read, since the processor was made; nested walks count for
+   * themselves. For those who look: no state, and in no snapshot.
+   */
+  walks = 0;
+  references = 0;
+
+  /**
    * Index of a TLB entry that permits the access, walking when there is none; -1: a page fault, code in `error`
    * (or a nested fault: `nested.failed`).
    * An entry that is too narrow, or lacks D for a write, is walked again and the walk decides.
@@ -144,6 +151,8 @@ export class Paging implements PagingUnit, WalkContext {
         : mode === PAGING_32
           ? walker.walk32(la, access)
           : walker.walkPae(la, access);
+    this.walks++;
+    this.references += walker.references;
     if (!found) {
       this.error = walker.error;
       this.tlb.dropPage(la);

@@ -56,6 +56,8 @@ export class Walker {
   /** Host frame of the page table that the walk came through, or -1; W, U and NX (bit 31) of the entry above it. */
   tableHfn = -1;
   tableRights = 0;
+  /** Table entries that the walk read. */
+  references = 0;
 
   constructor(on: WalkContext) {
     this.on = on;
@@ -63,6 +65,7 @@ export class Walker {
 
   /** Paging off: the linear address is the physical one. */
   walkOff(la: number): boolean {
+    this.references = 0;
     this.tableHfn = -1;
     this.pfn = la >>> 12;
     this.flags = TLB_W | TLB_U | TLB_D;
@@ -74,6 +77,7 @@ export class Walker {
     const on = this.on;
     // I/D is reported only where execute-disable exists: not in this mode (SDM vol. 3, 4.7).
     const kind = access & (ACCESS_WRITE | ACCESS_USER);
+    this.references = 1;
     this.tableHfn = -1;
     const pdeAt = this.word(on.cr3 >>> 12, (la >>> 22) << 2);
     const pde = pdeAt < 0 ? -1 : on.memory.i32[pdeAt >> 2]!;
@@ -93,6 +97,7 @@ export class Walker {
   /** The rest of `walk32`: the entry of the page table in host frame `hfn` (-1: no memory), below rights W and U. */
   page32(la: number, access: number, upper: number, hfn: number): boolean {
     const kind = access & (ACCESS_WRITE | ACCESS_USER);
+    this.references++;
     this.tableHfn = hfn;
     this.tableRights = upper;
     const pteAt = hfn < 0 ? -1 : (hfn << 12) | (((la >>> 12) & 0x3ff) << 2);
@@ -110,10 +115,12 @@ export class Walker {
     const on = this.on;
     const kind = on.nxe ? access & ACCESS_KIND : access & (ACCESS_WRITE | ACCESS_USER);
     const reservedHigh = on.nxe ? PAE_RESERVED_HIGH : PAE_RESERVED_HIGH | PTE_NX_HIGH;
+    this.references = 0;
     this.tableHfn = -1;
     const slot = la >>> 30;
     const pdpte = on.pdptes[slot * 2]!;
     if ((pdpte & PTE_P) === 0) return this.fault(kind);
+    this.references = 1;
     const pdeAt = this.word(
       ((on.pdptes[slot * 2 + 1]! & 0xf) << 20) | (pdpte >>> 12),
       ((la >>> 21) & 0x1ff) << 3,
@@ -140,6 +147,7 @@ export class Walker {
     const on = this.on;
     const kind = on.nxe ? access & ACCESS_KIND : access & (ACCESS_WRITE | ACCESS_USER);
     const reservedHigh = on.nxe ? PAE_RESERVED_HIGH : PAE_RESERVED_HIGH | PTE_NX_HIGH;
+    this.references++;
     this.tableHfn = hfn;
     this.tableRights = upper;
     const pteAt = hfn < 0 ? -1 : (hfn << 12) | (((la >>> 12) & 0x1ff) << 3);
