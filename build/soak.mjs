@@ -27,6 +27,7 @@ const cases = {
   QUADRANT_DECODE_CASES: Math.ceil(2_000_000 * factor),
   QUADRANT_EXECUTE_CASES: Math.ceil(300_000 * factor),
   QUADRANT_MATRIX: factor >= 5 ? 1 : factor >= 1 ? 5 : 61,
+  QUADRANT_X87_CASES: Math.ceil(1_000_000 * factor),
 };
 console.log(
   Object.entries(cases)

@@ -4,9 +4,11 @@
 import { HAZARDS } from "../kvm/index.ts";
 import { EV_EDIT, EV_INPUT } from "../trace/events.ts";
 import { VECTORING_HARDWARE_EXCEPTION } from "../x86/door.ts";
+import { checkControl, invalidate, writeControl } from "./controls.ts";
 import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
 import type { Input } from "./inputs.ts";
 import { type Machine, POLICY_IDS } from "./machine.ts";
+import { accessAsGuest, checkAccess } from "./made-up-access.ts";
 import { WALK_CACHE_MOST } from "./setup.ts";
 
 const DONE: EditOutcome = { ok: true, exits: 0, written: 0 };
@@ -14,6 +16,7 @@ const PF = 14;
 /** `kind` of the `input` event. */
 const INPUT_SERIAL = 0;
 const INPUT_INTERRUPT = 1;
+const INPUT_ACCESS = 2;
 /** `as` of the `edit` event. */
 const EDIT_DEVICE = 3;
 
@@ -37,6 +40,11 @@ export function refuseInput(machine: Machine, input: Input): string | null {
       return machine.cpu.pendingVector >= 0 ? "another event is being delivered: step once first" : null;
     case "interrupt":
       return input.vector >= 0 && input.vector <= 255 ? null : "an interrupt vector is 0 to 255";
+    case "access":
+      return checkAccess(input);
+    case "control":
+    case "invlpg":
+      return checkControl(machine);
     default:
       return null;
   }
@@ -89,6 +97,14 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
     case "unimplemented":
       machine.setup = { ...machine.setup, unimplemented: input.unimplemented };
       machine.cpu.unimplementedIsUd = input.unimplemented === "ud";
+      return DONE;
+    case "access":
+      if (trace.on) trace.emit(EV_INPUT, INPUT_ACCESS, input.gva);
+      return accessAsGuest(machine, input);
+    case "control":
+      return writeControl(machine, input.register, input.value);
+    case "invlpg":
+      invalidate(machine, input.gva);
       return DONE;
   }
 }

@@ -38,6 +38,7 @@ import {
 import { FLAG_IF } from "../x86/flags.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
+import { startControls } from "./controls.ts";
 import { type EditOutcome, writePhysical } from "./edits.ts";
 import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
 import {
@@ -171,6 +172,7 @@ export class Machine {
     cpu.eip = image.entry | 0;
     cpu.gdtBase = image.gdt.base | 0;
     cpu.gdtLimit = image.gdt.limit;
+    if (image.controls !== undefined) startControls(this, image.controls);
   }
 
   /** A fresh machine's memory is zero: only frames written before need it. */

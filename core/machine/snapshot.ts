@@ -30,7 +30,7 @@ export interface Snapshot {
 
 const MAGIC = "QUADSNAP";
 /** Raised with every change of what a snapshot holds. */
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 export function takeSnapshot(machine: Machine): Snapshot {
   return {

@@ -5,6 +5,7 @@
  */
 import { FRAME_CODE } from "../memory/host-memory.ts";
 import type { Cpu } from "./cpu.ts";
+import { watchData } from "./debug.ts";
 import { ACCESS_USER, ACCESS_WRITE, EXIT_NESTED_FAULT, EXIT_PF, RUN_EXIT } from "./door.ts";
 import { AC, GP, PF, SS_FAULT } from "./exceptions.ts";
 import { FLAG_AC, REST } from "./flags.ts";
@@ -194,18 +195,23 @@ export function linearCheck(cpu: Cpu, la: number, size: number, access: number):
 
 export function readSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
   const la = linearOf(cpu, seg, ea, size, false);
-  return cpu.faulted || misaligned(cpu, la, size) ? 0 : linearRead(cpu, la, size, userBit(cpu));
+  if (cpu.faulted || misaligned(cpu, la, size)) return 0;
+  if (cpu.watchingData) watchData(cpu, la, size, false);
+  return linearRead(cpu, la, size, userBit(cpu));
 }
 
 export function writeSlow(cpu: Cpu, seg: number, ea: number, size: number, value: number): void {
   const la = linearOf(cpu, seg, ea, size, true);
-  if (!cpu.faulted && !misaligned(cpu, la, size)) linearWrite(cpu, la, size, value, userBit(cpu));
+  if (cpu.faulted || misaligned(cpu, la, size)) return;
+  if (cpu.watchingData) watchData(cpu, la, size, true);
+  linearWrite(cpu, la, size, value, userBit(cpu));
 }
 
 /** Reads for a later `rmwWrite`, with all the checks of a write: that one cannot fault any more. */
 export function rmwReadSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
   const la = linearOf(cpu, seg, ea, size, true);
   if (cpu.faulted || misaligned(cpu, la, size)) return 0;
+  if (cpu.watchingData) watchData(cpu, la, size, true);
   cpu.rmwLa = la;
   cpu.rmwHost = -1;
   const user = userBit(cpu);

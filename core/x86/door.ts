@@ -36,6 +36,8 @@ export const EXIT_OUTSIDE = 14;
  * the guest-physical address, `error` = what AMD's EXITINFO1 says in its low word. More is in `PagingUnit.nested`.
  */
 export const EXIT_NESTED_FAULT = 15;
+/** A task switch, by JMP, CALL, IRET or a task gate of the IDT: `value` = the TSS selector. Nothing has changed. */
+export const EXIT_TASK_SWITCH = 16;
 
 /** What the processor says when it comes back from `run` or `step`. */
 export const RUN_BUDGET = 0; // the budget is used up, exactly
@@ -60,6 +62,7 @@ export const VECTORING_EXTERNAL = 0;
 export const VECTORING_NMI = 2;
 export const VECTORING_HARDWARE_EXCEPTION = 3;
 export const VECTORING_SOFTWARE_INTERRUPT = 4;
+export const VECTORING_PRIVILEGED = 5; // INT1
 export const VECTORING_SOFTWARE_EXCEPTION = 6; // INT3, INTO
 
 /** The record of one exit; one object, overwritten by each exit. */
@@ -90,6 +93,15 @@ export interface PhysicalBus {
   frameOf(pfn: number): number;
 }
 
+/**
+ * Devices at physical addresses: what answers where `frameOf` says there is no memory. Sizes are 1, 2 or 4 bytes; nothing
+ * crosses a page. An address that nobody claims reads all ones and swallows writes.
+ */
+export interface MmioBus {
+  readMmio(address: number, size: number): number;
+  writeMmio(address: number, size: number, value: number): void;
+}
+
 /** The port space. Sizes are 1, 2 or 4 bytes; an unclaimed port reads all ones. */
 export interface IoBus {
   in(port: number, size: number): number;
@@ -109,6 +121,8 @@ export interface EmulatorPort {
   read(la: number, size: number, access: number): number;
   high: number;
   write(la: number, size: number, low: number, high: number, access: number): void;
+  /** A task switch loaded CR3, and what follows is translated by it. False: its PDPTEs have reserved bits. */
+  cr3Loaded(cr3: number): boolean;
 }
 
 /** `step` modes, may be combined. */

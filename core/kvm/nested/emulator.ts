@@ -12,6 +12,7 @@ import {
   type EmulatorPort,
   PAGING_32,
   PAGING_OFF,
+  PAGING_PAE,
   type PhysicalBus,
   type Processor,
 } from "../../x86/door.ts";
@@ -41,6 +42,11 @@ export class NestedEmulator implements EmulatorPort, WalkContext {
     this.cpu = cpu;
     this.bus = { frameOf: (gfn) => slots.hfnOf(gfn) };
     this.walker = new Walker(this);
+  }
+
+  /** CR3 of a task switch that is emulated: the guest owns it and its PDPTE registers. False: reserved bits are set. */
+  cr3Loaded(cr3: number): boolean {
+    return this.cpu.paging.mode !== PAGING_PAE || this.cpu.paging.loadPdptes(cr3);
   }
 
   get cr3(): number {

@@ -20,6 +20,7 @@ import {
   EXIT_OUTSIDE,
   EXIT_PF,
   EXIT_RDMSR,
+  EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
   type NestedUnit,
@@ -65,7 +66,8 @@ const FREE =
   (1 << EXIT_CR_READ) |
   (1 << EXIT_CLTS) |
   (1 << EXIT_LMSW) |
-  (1 << EXIT_INVLPG);
+  (1 << EXIT_INVLPG) |
+  (1 << EXIT_TASK_SWITCH);
 
 /** Nested faults in a row without a retired unit before the machine is told of a finding. */
 const LOST = 64;

@@ -60,7 +60,7 @@ export const MachineConfig = v.strictObject({
     whole(0, 2032 * MIB, "memoryHigh"),
     v.multipleOf(4096, "memoryHigh must be a multiple of 4096"),
   ),
-  /** A policy's id, none or nested (the list is in `Description.policies`). */
+  /** A policy's id: none, A0, A, P, B, C, D, E1, E2, E3, F or nested (the list is in `Description.policies`). */
   policy: v.string("policy must be a name"),
   tlb: TlbKind,
   /** Hazards that differ from `guarded`. */
@@ -89,6 +89,16 @@ export const DEFAULT_CONFIG: MachineConfig = {
 /** What the lab can offer: lists for menus, the command line and help. Pure data. */
 export interface Description {
   readonly guests: readonly { id: string; title: string; help: string; memory: number; memoryHigh: number }[];
-  readonly policies: readonly { id: string; title: string; era: string; source: string; help: string }[];
+  readonly policies: readonly {
+    id: string;
+    title: string;
+    era: string;
+    /** The commit it is named after, or "". */
+    commit: string;
+    /** What it changes against the policy before it. */
+    changes: string;
+    source: string;
+    help: string;
+  }[];
   readonly hazards: readonly { id: string; title: string; source: string; help: string }[];
 }

@@ -3,7 +3,6 @@
 import { readFileSync } from "node:fs";
 import Ajv from "ajv";
 import { beforeEach, describe, expect, test } from "vitest";
-import { POLICIES } from "../../../core/kvm/index.ts";
 import { Lab } from "../../../core/lab/index.ts";
 import type { AuditReport, Command, Description, EditResult } from "../../../core/lab/protocol/index.ts";
 import type { RunReport } from "../../../core/lab/report.ts";
@@ -174,9 +173,7 @@ describe("questions", () => {
   test("describe lists guests, policies and hazards", () => {
     const { guests, policies, hazards } = command({ name: "describe" }) as Description;
     expect(guests.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel", "nanobench"]);
-    expect(policies.map((p) => p.id)).toEqual(POLICIES.map((p) => p.id));
-    expect(policies[0]!.id).toBe("none");
-    expect(policies.at(-1)!.id).toBe("nested");
+    expect(policies.map((p) => p.id).join(" ")).toBe("none A0 A P B C D E1 E2 E3 F nested");
     expect(hazards.length).toBeGreaterThan(20);
   });
 

@@ -68,11 +68,11 @@ describe("stops", () => {
   });
 
   test("an instruction that is missing stops with its bytes and name, or raises #UD", () => {
-    const machine = bootFlat([0xd9, 0xe8], { policy: "B" }); // fld1
+    const machine = bootFlat([0x0f, 0x37], { policy: "B" }); // getsec
     machine.run(10);
     expect(machine.stop.reason).toBe("unimplemented");
-    expect(machine.stop.detail).toMatch(/at 0x100000, bytes d9 e8/);
-    const lenient = bootFlat([0xd9, 0xe8], { policy: "B", unimplemented: "ud" });
+    expect(machine.stop.detail).toMatch(/at 0x100000, bytes 0f 37/);
+    const lenient = bootFlat([0x0f, 0x37], { policy: "B", unimplemented: "ud" });
     lenient.run(10);
     expect(lenient.stop.reason).toBe("triple-fault");
   });
