@@ -54,6 +54,7 @@ export class NestedMachines {
   readonly slots: MemorySlots;
   private readonly memory: HostMemory;
   private readonly bareMemory: HostMemory;
+  private stored = false;
 
   constructor(options: {
     levels: 3 | 4;
@@ -123,8 +124,10 @@ export class NestedMachines {
     const { cpu, hypervisor } = this;
     cpu.current = a;
     cpu.raised = -1;
-    // Without exits for page tables nothing but the guest's own INVLPG drops translations: here none are kept.
-    if (hypervisor.svm) cpu.paging.flush(0, false);
+    // No store into a table exits, so nothing but the guest's own INVLPG drops translations: it does so behind every
+    // store (which may have hit a table, SDM vol. 3, 4.10.4.2), and on svm here always.
+    if (hypervisor.svm || this.stored) cpu.paging.flush(0, false);
+    this.stored = (a.access & ACCESS_WRITE) !== 0;
     const before = cpu.retired;
     for (let tries = 0; tries < 60; tries++) {
       if (cpu.attempt() === 0) return { fault: -1, cr2: 0, ...this.value(cpu, a) };
