@@ -141,6 +141,7 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
     unimplemented: wanted.unimplemented,
     nestedLevels: wanted.nestedLevels,
     walkCache: wanted.walkCache,
+    tripleFault: wanted.tripleFault,
   };
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);
