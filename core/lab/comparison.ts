@@ -40,7 +40,7 @@ interface Pair {
 
 /** Inputs that a comparison makes itself. */
 const OWN = new Set(["policy", "hazard", "tlb", "unimplemented"]);
-const EVENTS_BEFORE = 12;
+const EVENTS_BEFORE = 4;
 const EVENTS_BEHIND = 48;
 const SPTES = 512;
 

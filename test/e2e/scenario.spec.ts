@@ -1,4 +1,5 @@
 /** Scenarios and comparisons in the window: predictions beside what was found, and the commit under P, B and D. */
+import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, type Lab, test } from "./lib/lab.ts";
 
@@ -6,6 +7,18 @@ async function command(page: Page, words: string): Promise<void> {
   await page.getByTestId("action-palette").click();
   await page.getByTestId("palette-input").fill(words);
   await page.keyboard.press("Enter");
+}
+
+/** Nothing serious for a screen reader's user, in both themes. */
+async function accessible(page: Page): Promise<void> {
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
+    const serious = violations.filter((one) => one.impact === "serious" || one.impact === "critical");
+    expect(serious.map((one) => `${one.id}: ${one.nodes.map((node) => node.target).join(" | ")}`)).toEqual(
+      [],
+    );
+  }
 }
 
 const steps = (page: Page, state: string) => page.locator(`[data-testid=scenario-step][data-state=${state}]`);
@@ -34,6 +47,7 @@ test("the commit's scenario, step by step and to its end, under B and under D", 
   await page.getByTestId("scenario-all").click();
   await expect(steps(page, "done")).toHaveCount(11);
   await expect(page.getByTestId("scenario-pane")).toContainText("I3, I9");
+  await accessible(page);
 });
 
 test("a machine changed by hand makes predictions fail, with predicted and found", async ({ lab }) => {
@@ -70,6 +84,7 @@ test("from the first screen, one click: P, B and D, what differs and why", async
   const { pairs: told } = await compared(lab);
   expect(told[0]?.difference?.entries.map(({ gfn, index }) => [gfn, index])).toEqual([[0x1234, 72]]);
   await expect(page.locator("[data-testid=compared-event][data-apart=true]").first()).toBeVisible();
+  await accessible(page);
   await pairs.nth(1).click();
   await expect(page.locator("[data-testid=compared-spte][data-index='72']")).toContainText(
     "maps gpa 0x5678000",

@@ -7,6 +7,8 @@ describe("parseAppRequest", () => {
   test("takes what the preload script sends", () => {
     const requests = [
       { name: "open", kind: "image" },
+      { name: "open", kind: "scenario" },
+      { name: "link", url: "https://example.org/a?b=c#d" },
       { name: "save", file: "quadrant.quadrant", bytes: new Uint8Array(3) },
       { name: "menu", items: [{ id: "run", title: "Run", menu: "Machine", key: "F5", enabled: true }] },
       { name: "restartHost" },
@@ -17,7 +19,10 @@ describe("parseAppRequest", () => {
   test.each([
     [null, /./],
     [{ name: "quit" }, /unknown request/],
-    [{ name: "open", kind: "folder" }, /an image or a machine/],
+    [{ name: "open", kind: "folder" }, /an image, a machine or a scenario/],
+    [{ name: "link", url: "http://example.org/" }, /a link is an https address/],
+    [{ name: "link", url: "file:///etc/passwd" }, /a link is an https address/],
+    [{ name: "link", url: "https://a b" }, /a link is an https address/],
     [{ name: "save", file: "../a", bytes: new Uint8Array(1) }, /must not be empty or name a folder/],
     [{ name: "save", file: "", bytes: new Uint8Array(1) }, /must not be empty/],
     [{ name: "save", file: "a", bytes: [1, 2] }, /expected bytes/],
