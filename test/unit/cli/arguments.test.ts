@@ -82,6 +82,7 @@ describe("run", () => {
       serial: "-",
       json: "r.json",
       memoryDump: "m.bin",
+      traceExports: [],
       audit: "every",
       unimplemented: "ud",
     });
