@@ -196,6 +196,8 @@ export class TwoMachines {
   exits = 0;
   /** Operations after which some shadow page was out of sync. */
   unsyncSeen = 0;
+  /** The shadow is not told of INVLPG: a hypervisor that forgets the exit. */
+  deafToInvlpg = false;
 
   constructor(options: {
     policy: string;
@@ -351,7 +353,7 @@ export class TwoMachines {
 
   /** INVLPG: where it exits, the shadow's part first. */
   invlpg(la: number): void {
-    if ((this.cpu.intercepts & (1 << EXIT_INVLPG)) !== 0) {
+    if ((this.cpu.intercepts & (1 << EXIT_INVLPG)) !== 0 && !this.deafToInvlpg) {
       this.kvm.outsideExit();
       mmuInvlpg(this.kvm.mmu, la);
     }

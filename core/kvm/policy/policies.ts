@@ -128,7 +128,6 @@ const UNSYNC_31: Strategies = {
   clearsUser: true,
   directWhole: true,
   syncChecksReserved: true,
-  zapsEmptySynced: false,
   widens: "bytes",
   guesses: false,
 };
@@ -164,6 +163,7 @@ const STRATEGIES: Readonly<Record<string, Strategies>> = {
     reclaimSkipsRoots: true,
     widens: "entry",
     updates: false,
+    zapsEmptySynced: false,
     modern: true,
   },
 };
