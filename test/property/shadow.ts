@@ -376,7 +376,7 @@ function inOnePage(mode: Mode, op: Extract<Op, { op: "access" }>): Access {
 }
 
 /** The whole audit costs much more than an operation. */
-const AUDIT_EVERY = 8;
+const AUDIT_EVERY = 16;
 
 /** What the cases came across: tests check that it is not nothing. */
 export const seen = { unsync: 0, past: 0 };

@@ -26,7 +26,7 @@ import {
 import { Paging } from "../../core/x86/paging/unit.ts";
 
 /** Guest frames from 0, and from 4 GiB. */
-export const LOW_PAGES = 48;
+export const LOW_PAGES = 32;
 export const HIGH_PAGES = 8;
 export const HIGH_GFN = 0x10_0000;
 
