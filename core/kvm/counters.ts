@@ -2,11 +2,12 @@
  * The counters, as data: every name of docs/kvm-shadow-mmu.md 10.1, the 2.6.32 set of 10.2, Quadrant's own, and one
  * a guard. Values live in one Float64Array, indexed by the row.
  */
+import { NESTED_COUNTERS } from "./nested/counters.ts";
 import { HAZARDS } from "./policy/hazards.ts";
 
 export interface CounterRow {
   readonly name: string;
-  readonly group: "vcpu" | "mmu" | "quadrant" | "guards";
+  readonly group: "vcpu" | "mmu" | "quadrant" | "guards" | "nested";
   readonly help: string;
 }
 
@@ -171,5 +172,10 @@ export const GUARD_COUNTERS = rows.length;
 for (const hazard of HAZARDS) {
   rows.push({ name: `guard_${hazard.id}`, group: "guards", help: `Times the guard acted: ${hazard.title}` });
 }
+
+/** Index of the first counter of nested paging. */
+export const NESTED_FIRST = rows.length;
+
+for (const { name, help } of NESTED_COUNTERS) rows.push({ name, group: "nested", help });
 
 export const COUNTERS: readonly CounterRow[] = rows;

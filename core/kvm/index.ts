@@ -12,8 +12,10 @@ export {
 export { EXITS, type ExitRow, interceptsOf, type TlbKind } from "./exits/table.ts";
 export { type GuestWalk, Kvm, type KvmOptions } from "./kvm.ts";
 export * from "./layout.ts";
+export { NESTED_FRAME, NESTED_FRAMES_END } from "./nested/host-tables.ts";
+export { NestedKvm, type NestedKvmState, type NestedOptions } from "./nested/nested-kvm.ts";
 export { HAZARDS, type Hazard, type HazardSetting } from "./policy/hazards.ts";
-export { POLICY_ROWS as POLICIES, type PolicyRow } from "./policy/rows.ts";
+export { NESTED, POLICY_ROWS as POLICIES, type PolicyRow } from "./policy/rows.ts";
 export { describePaeRoot, type ShadowPage } from "./report.ts";
 export { parentsOf } from "./shadow/parents.ts";
 export { rmapOf } from "./shadow/rmap.ts";
@@ -21,3 +23,4 @@ export { accessLetters, decodeRole, type Role } from "./shadow/role.ts";
 export { type RoleLayout, roleFieldsOf, shownRole } from "./shadow/role-layouts.ts";
 export type { KvmState } from "./state.ts";
 export { TRACE_FORMATS, TRACEPOINTS, TraceExport, type TraceFormat, type Tracepoint } from "./tracepoints.ts";
+export { WRITE_PAGE_WORDS, type WriteRecord } from "./write/last-writes.ts";

@@ -32,6 +32,7 @@ import { H_BAD_PAGE, HAZARDS } from "./policy/hazards.ts";
 import type { Policy } from "./policy/policies.ts";
 import { roleLevel } from "./shadow/role.ts";
 import { Walker } from "./shadow/walker.ts";
+import { LastWrites } from "./write/last-writes.ts";
 
 /** Words of a pte chain: five parents and the link to the next chain. */
 export const CHAIN_WORDS = NR_PTE_CHAIN_ENTRIES + 1;
@@ -133,6 +134,8 @@ export class Mmu {
 
   /** An active root was zapped and marked invalid: roots are made anew before the guest goes on. */
   reload = 0;
+  /** What the last writes did, for those who look. */
+  readonly lastWrites = new LastWrites();
 
   // Progress of the instruction in hand (the guards' second-zap rule).
   /** Retired units and address at the last exit for a page fault, and how many came without progress. */

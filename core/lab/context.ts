@@ -171,13 +171,13 @@ export class LabContext {
   // ---- counters and the audit ----
 
   counters(): CountersView["rows"] {
-    const values = this.machine.kvm?.mmu.count;
+    const values = this.machine.counts();
     return COUNTERS.map((row, i) => ({ ...row, value: values?.[i] ?? 0 }));
   }
 
   counter(name: string): number {
     const at = COUNTERS.findIndex((row) => row.name === name);
-    return this.machine.kvm?.mmu.count[at] ?? 0;
+    return this.machine.counts()?.[at] ?? 0;
   }
 
   /**

@@ -19,6 +19,7 @@ export interface RunReport {
     readonly slots: readonly { readonly gfn: number; readonly pages: number; readonly hfn: number }[];
   };
   readonly cpu: Readonly<Record<string, number>>;
+  readonly fpu: ReportedFpu;
   readonly counters: Readonly<Record<string, number>>;
   readonly root_hpa: string;
   readonly pae_root: readonly string[];
@@ -28,6 +29,22 @@ export interface RunReport {
     readonly violations: readonly { readonly invariant: string; readonly message: string }[];
   };
   readonly serial: string;
+  /** Null but under nested paging. */
+  readonly nested: {
+    readonly levels: number;
+    readonly walk_cache: number;
+    readonly root_hpa: string;
+    /** Host tables in use, the top one included. */
+    readonly tables: number;
+  } | null;
+}
+
+/** The x87 unit: `st` are ST(0) to ST(7) in 20 hexadecimal digits each, whether empty (see `tags`) or not. */
+export interface ReportedFpu {
+  readonly control: number;
+  readonly status: number;
+  readonly tags: number;
+  readonly st: readonly string[];
 }
 
 export interface ReportedShadowPage {
@@ -71,7 +88,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
   const audit = audited ? machine.audit() : { checked: [], violations: [] };
   // The continuous audit has seen more than what is wrong at the end.
   const violations = setup.audit === "every" ? machine.watch.findings.list : audit.violations;
-  const bare = kvm === null;
+  const bare = kvm === null && machine.nested === null;
+  const counts = machine.counts();
   const entry = (hpa: number): string => hex64(memory.u32[hpa >>> 2]!, memory.u32[(hpa >>> 2) + 1]!);
   const root = kvm?.rootHpa ?? -1;
   return {
@@ -86,7 +104,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       slots: slots.slots.map(({ gfn, pages, hfn }) => ({ gfn, pages, hfn })),
     },
     cpu: reportCpu(machine),
-    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, kvm?.mmu.count[i] ?? 0])),
+    fpu: reportFpu(machine),
+    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, counts?.[i] ?? 0])),
     root_hpa: root < 0 ? INVALID_PAGE : hex(root),
     pae_root: [0, 1, 2, 3].map((slot) => (root < 0 ? INVALID_PAGE : entry(root + slot * 8))),
     shadowPages: reportShadowPages(machine, entry),
@@ -95,6 +114,15 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       violations: violations.map(({ invariant, message }) => ({ invariant, message })),
     },
     serial: latin1(machine.serial.output()),
+    nested:
+      machine.nested === null
+        ? null
+        : {
+            levels: machine.nested.tables.levels,
+            walk_cache: machine.nested.walkCache,
+            root_hpa: hex(machine.nested.tables.root),
+            tables: machine.nested.tables.tables,
+          },
   };
 }
 
@@ -112,6 +140,20 @@ function reportCpu(machine: Machine): Record<string, number> {
   values.cpl = cpu.cpl;
   for (const name of ["cr0", "cr2", "cr3", "cr4", "efer"] as const) values[name] = cpu[name] >>> 0;
   return values;
+}
+
+function reportFpu(machine: Machine): ReportedFpu {
+  const { fpu } = machine.cpu;
+  const digits = (value: number, width: number): string => (value >>> 0).toString(16).padStart(width, "0");
+  return {
+    control: fpu.cw,
+    status: fpu.status,
+    tags: fpu.tagWord,
+    st: Array.from({ length: 8 }, (_, i) => {
+      const p = fpu.physical(i);
+      return digits(fpu.se[p]!, 4) + digits(fpu.hi[p]!, 8) + digits(fpu.lo[p]!, 8);
+    }),
+  };
 }
 
 function reportShadowPages(machine: Machine, entry: (hpa: number) => string): ReportedShadowPage[] {

@@ -171,6 +171,8 @@ export const EXIT_NAMES = [
   "external-interrupt",
   "triple-fault",
   "outside",
+  "nested-fault",
+  "task-switch",
 ] as const;
 
 /** A shadow page as the tracepoints of later versions show it. */
@@ -407,6 +409,18 @@ const rows: readonly Omit<EventKind, "id">[] = [
     fields: [f1("byte", "hex32")],
   },
   {
+    name: "nested_fault",
+    group: "fault",
+    help: "Nested paging: the host tables had no translation of a guest-physical address; for says whose it is.",
+    fields: [
+      f1("gva", "gva"),
+      f2("gpa", "gpa"),
+      f1("error", "hex32"),
+      f1("for", { names: ["page", "pte", "pde", "pdpt"] }),
+      f1("answer", { names: ["mapped", "mmio"] }),
+    ],
+  },
+  {
     name: "pagetable_walk",
     group: "walk",
     help: "KVM begins a walk of the guest's tables, for an access of these error code bits.",
@@ -512,6 +526,7 @@ export const EV_FINDING = idOf("finding");
 export const EV_UNPROTECT = idOf("unprotect");
 export const EV_RECYCLE = idOf("recycle");
 export const EV_SERIAL_OUT = idOf("serial_out");
+export const EV_NESTED_FAULT = idOf("nested_fault");
 export const EV_PAGETABLE_WALK = idOf("pagetable_walk");
 export const EV_PAGING_ELEMENT = idOf("paging_element");
 export const EV_WALKER_ERROR = idOf("walker_error");

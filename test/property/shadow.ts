@@ -308,13 +308,8 @@ function encodeWithout(mode: Mode, e: Entry): [low: number, high: number] {
 export const rootOf = (mode: Mode, n: number): number =>
   mode === "pae" ? 0x7000 + (n & 1) * 0x20 : [0x1000, 0x2000, 0x5000, 0x1000][n]!;
 
-export function make(
-  mode: Mode,
-  policy: string,
-  c: Case,
-  hazards: Record<string, "guarded" | "as-it-was"> = {},
-  tlb: "vmx" | "svm" = "vmx",
-): TwoMachines {
+/** What the tables of a case hold before its first operation: guest words by gpa. */
+export function wordsOf(mode: Mode, c: Case): Map<number, number> {
   const words = new Map<number, number>();
   const put = (gfn: number, index: number, low: number, high: number): void => {
     if (mode === "pae") {
@@ -340,17 +335,44 @@ export function make(
     for (const slot of [2, 6]) words.set(0x7000 + slot * 8, (WINDOW_DIRECTORY << 12) | P);
   } else for (const gfn of DIRECTORIES.nonpae) put(gfn, 768, (WINDOW_TABLE << 12) | P | 2, 0);
   for (let gfn = 16; gfn < 24; gfn++) words.set(gfn * 4096, 0x01010101 * gfn);
+  return words;
+}
+
+/** The registers in which a case begins. */
+export const registersOf = (mode: Mode) => ({
+  cr0: 0x8001_0011 | 0,
+  cr3: rootOf(mode, 0),
+  cr4: mode === "pae" ? 0x20 : 0x10,
+  efer: mode === "pae" ? 0x800 : 0,
+});
+
+export function make(
+  mode: Mode,
+  policy: string,
+  c: Case,
+  hazards: Record<string, "guarded" | "as-it-was"> = {},
+  tlb: "vmx" | "svm" = "vmx",
+): TwoMachines {
   return new TwoMachines({
     policy,
     tlb,
-    words,
+    words: wordsOf(mode, c),
     hazards,
-    cr0: 0x8001_0011 | 0,
-    cr3: rootOf(mode, 0),
-    cr4: mode === "pae" ? 0x20 : 0x10,
-    efer: mode === "pae" ? 0x800 : 0,
+    ...registersOf(mode),
   });
 }
+
+/** Two machines side by side, under whatever policy. */
+export type Machines = Pick<
+  TwoMachines,
+  "edit" | "onBare" | "onKvm" | "cr3" | "cr0" | "cr4" | "efer" | "invlpg" | "difference"
+> & {
+  readonly bare: { readonly cr0: number; readonly cr4: number; readonly efer: number };
+  readonly kvm: {
+    readonly finding: string | null;
+    audit(): { readonly violations: readonly { readonly invariant: string; readonly message: string }[] };
+  };
+};
 
 /** Runs one operation on both, judged by what a TLB allows (history.ts); throws in words when it is not allowed. */
 export function applyWithHistory(mode: Mode, m: TwoMachines, history: History, op: Op): void {
@@ -408,7 +430,7 @@ function accessOf(mode: Mode, op: Extract<Op, { op: "access" }>): Access {
 }
 
 /** Runs one operation on both; throws in words when they differ or the audit finds something. */
-export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): void {
+export function apply(mode: Mode, m: Machines, op: Op, auditToo: boolean): void {
   const list = pages(mode);
   switch (op.op) {
     case "edit": {
@@ -470,7 +492,7 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
   if (auditToo) auditNow(m, op);
 }
 
-function auditNow(m: TwoMachines, op: Op): void {
+function auditNow(m: Machines, op: Op): void {
   const [first] = m.kvm.audit().violations;
   if (first !== undefined)
     throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);

@@ -50,7 +50,7 @@ export interface Answer {
 }
 
 /** A processor whose one instruction is the access in hand. */
-class AccessCpu implements Processor {
+export class AccessCpu implements Processor {
   readonly regs = new Int32Array(9);
   eip = 0x7000_0000;
   eflags = 2;

@@ -19,6 +19,7 @@ import {
   H_PAGE_CROSSING_WRITE,
   H_PSE36_GFN,
 } from "../policy/hazards.ts";
+import { loadPdptrs } from "../shadow/roots.ts";
 import { WALK_SET_DIRTY, walkGuest } from "../shadow/walk.ts";
 import { Walker } from "../shadow/walker.ts";
 
@@ -140,6 +141,11 @@ export class Emulator implements EmulatorPort {
     const lower = here >= 4 ? high : low;
     const next = by === 0 ? lower : (lower >>> by) | (upper << (32 - by));
     this.store(this.second, 0, size - here, next, by === 0 ? upper : upper >>> by);
+  }
+
+  /** The PDPTEs of a task's CR3; roots and processor follow when the instruction is done (controlsChanged). */
+  cr3Loaded(cr3: number): boolean {
+    return this.mmu.rootLevel !== 3 || loadPdptrs(this.mmu, cr3);
   }
 
   private load(gfn: number, offset: number, size: number): number {

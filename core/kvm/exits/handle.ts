@@ -16,6 +16,7 @@ import {
   EXIT_OUTSIDE,
   EXIT_PF,
   EXIT_RDMSR,
+  EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
   RUN_BUDGET,
@@ -30,9 +31,8 @@ import {
   VECTORING_EXTERNAL,
   VECTORING_NONE,
 } from "../../x86/door.ts";
-import { validCr0 } from "../../x86/system.ts";
 import { C } from "../counters.ts";
-import { CR0_PE, CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
+import { CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
 import { FINDING_NO_PROGRESS, type Mmu } from "../mmu.ts";
 import { H_DELIVERY_INTO_TABLE, H_PIO_STRING_INPUT, H_WP_TRICK } from "../policy/hazards.ts";
 import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO } from "../shadow/fault.ts";
@@ -141,6 +141,8 @@ export class ExitHandler {
         this.heavy = true;
         mmu.count[C.signal_exits]!++;
         return KVM_CONTINUE;
+      case EXIT_TASK_SWITCH:
+        return this.taskSwitch();
       case EXIT_TRIPLE_FAULT:
         this.heavy = true;
         return KVM_SHUTDOWN;
@@ -281,6 +283,24 @@ export class ExitHandler {
     return answer;
   }
 
+  /**
+   * A task switch, by an instruction or by the event that is being delivered: it is carried out on the emulator, whose
+   * accesses walk the guest's tables (old and new) and exit no more.
+   */
+  private taskSwitch(): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    this.heavy = true;
+    const { cr0, cr3, cr4, efer } = cpu;
+    this.emulator.begin();
+    const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
+    if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4) this.controlsChanged(efer);
+    const answer = this.afterStep(code);
+    const result = this.emulator.faulted ? EMU_FAULT : this.emulator.mmio ? EMU_MMIO : EMU_DONE;
+    if (mmu.trace.on) mmu.trace.emit(EV_EMULATE, cpu.linearIp, result);
+    return answer;
+  }
+
   /** An instruction that is otherwise intercepted was emulated and changed a control register. */
   private controlsChanged(oldEfer: number): void {
     const mmu = this.mmu;
@@ -360,8 +380,6 @@ export class ExitHandler {
     const mmu = this.mmu;
     const { cr, value } = mmu.cpu.exit;
     let done: boolean;
-    // Real mode is not there yet: the processor itself says so.
-    if (cr === 0 && (value & CR0_PE) === 0 && validCr0(value)) return this.carryOut(STEP_NO_INTERCEPT);
     if (cr === 0) done = setCr0(mmu, value);
     else if (cr === 3) done = setCr3(mmu, value);
     else if (cr === 4) done = setCr4(mmu, value);

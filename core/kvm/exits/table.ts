@@ -15,6 +15,7 @@ import {
   EXIT_OUTSIDE,
   EXIT_PF,
   EXIT_RDMSR,
+  EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
 } from "../../x86/door.ts";
@@ -101,6 +102,13 @@ export const EXITS: readonly ExitRow[] = [
     help: "The hypervisor takes it and injects the guest's.",
   },
   { reason: EXIT_TRIPLE_FAULT, name: "triple fault", vmx: true, svm: true, help: "Shutdown." },
+  {
+    reason: EXIT_TASK_SWITCH,
+    name: "task switch",
+    vmx: true,
+    svm: true,
+    help: "The hypervisor makes the switch, as kvm_task_switch does from 2.6.26 on. Before, the exit was unhandled under vmx.",
+  },
   {
     reason: EXIT_OUTSIDE,
     name: "outside",

@@ -35,7 +35,7 @@ import {
 import { laterPteWrite } from "../write/later-pte-write.ts";
 import { pteWrite } from "../write/pte-write.ts";
 import { clearOnly, updateLeaf } from "../write/update.ts";
-import { POLICY_ROWS, type PolicyRow } from "./rows.ts";
+import { NESTED, POLICY_ROWS, type PolicyRow } from "./rows.ts";
 import type { Policy, Strategies } from "./strategies.ts";
 
 export type { Policy } from "./strategies.ts";
@@ -174,8 +174,10 @@ const of = (row: PolicyRow): Policy => {
   return { ...row, ...strategies };
 };
 
-/** Policies that have a shadow, oldest first; `none` (the processor walks the guest's own tables) has no object. */
-export const POLICIES: readonly Policy[] = POLICY_ROWS.filter((row) => row.id !== "none").map(of);
+/** Policies that have a shadow, oldest first; `none` and `nested`, where the processor walks the guest's own tables, have no object. */
+export const POLICIES: readonly Policy[] = POLICY_ROWS.filter(
+  (row) => row.id !== "none" && row.id !== NESTED,
+).map(of);
 
 /** The policy with this id, or undefined. */
 export const policyById = (id: string): Policy | undefined => POLICIES.find((p) => p.id === id);

@@ -20,6 +20,9 @@ export interface PolicyRow {
 
 type Row = Omit<PolicyRow, "source">;
 
+/** The id of nested paging, which has host tables in place of a shadow. */
+export const NESTED = "nested";
+
 const rows: readonly Row[] = [
   {
     id: "none",
@@ -126,10 +129,24 @@ const rows: readonly Row[] = [
       "Nothing is updated in place. Floods are counted by shadow page, above leaf tables only. One byte at the start of an entry is no misalignment; four bytes of a PAE guest count as the whole entry. INVLPG reads one leaf again. Reclaim passes over roots. The counters of today.",
     help: "Today's write path: only upper tables are write-protected; the quadrant test is still there, and the update that it was written for is gone.",
   },
+  {
+    id: NESTED,
+    title: "Nested paging",
+    era: "hardware of 2007 (AMD) and 2008 (Intel)",
+    commit: "",
+    section: "",
+    changes: "No shadow at all: the processor translates guest-physical addresses by tables of the host's.",
+    help: "No shadow: the processor walks the guest's tables and, for every address in them, host tables of 3 or 4 levels. Fewer exits, longer walks.",
+  },
 ];
 
-/** All policies, `none` first, then by age. */
+const SOURCES: Readonly<Record<string, string>> = {
+  none: "SDM vol. 3, chapter 4",
+  [NESTED]: "AMD vol. 2, 15.25; SDM vol. 3, 28.3; docs/nested-paging.md",
+};
+
+/** All policies, `none` first, then by age, and nested paging last. */
 export const POLICY_ROWS: readonly PolicyRow[] = rows.map((row) => ({
   ...row,
-  source: row.section === "" ? "SDM vol. 3, chapter 4" : `docs/kvm-shadow-mmu.md ${row.section}`,
+  source: SOURCES[row.id] ?? `docs/kvm-shadow-mmu.md ${row.section}`,
 }));

@@ -58,6 +58,8 @@ export function pteWrite(
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded ? 1 : 0);
   }
+  const { time } = mmu.trace.clock;
+  mmu.lastWrites.begin(time, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded);
   let n = 0;
   for (let page = mmu.hashHead[bucketOf(mmu, gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
     if (mmu.gfn[page] === gfn && !roleMetaphysical(mmu.role[page]!)) pages[n++] = page;
@@ -93,4 +95,5 @@ function tell(mmu: Mmu, page: number, verdict: number, quadrant: number, index: 
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE_PAGE, mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
   }
+  mmu.lastWrites.page(mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
 }

@@ -124,7 +124,7 @@ describe("run", () => {
       cpu: { eip: 0x200008, esp: 0x7c00, ebx: 0, eflags: 2, cs: 8, ds: 16, cpl: 0, cr3: 0 },
       serial: "A",
     });
-    files.set("f.bin", Uint8Array.of(0xd9, 0xe8));
+    files.set("f.bin", Uint8Array.of(0x0f, 0x37));
     expect(await quadrant("run f.bin --kind flat --json r.json")).toBe(0);
     expect(report("r.json").stop).toMatchObject({ reason: "unimplemented", eip: 0x100000 });
     expect(await quadrant("run f.bin --kind flat --unimplemented ud --json r.json")).toBe(0);

@@ -68,11 +68,11 @@ describe("stops", () => {
   });
 
   test("an instruction that is missing stops with its bytes and name, or raises #UD", () => {
-    const machine = bootFlat([0xd9, 0xe8], { policy: "B" }); // fld1
+    const machine = bootFlat([0x0f, 0x37], { policy: "B" }); // getsec
     machine.run(10);
     expect(machine.stop.reason).toBe("unimplemented");
-    expect(machine.stop.detail).toMatch(/at 0x100000, bytes d9 e8/);
-    const lenient = bootFlat([0xd9, 0xe8], { policy: "B", unimplemented: "ud" });
+    expect(machine.stop.detail).toMatch(/at 0x100000, bytes 0f 37/);
+    const lenient = bootFlat([0x0f, 0x37], { policy: "B", unimplemented: "ud" });
     lenient.run(10);
     expect(lenient.stop.reason).toBe("triple-fault");
   });
@@ -100,7 +100,7 @@ describe("input", () => {
     expect(serialOf(machine)).toBe("Hi");
   });
 
-  test.each(["none", "A", "P", "B", "C", "E1", "E2", "E3", "F"])(
+  test.each(["none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"])(
     "an interrupt wakes a halted guest (%s)",
     (policy) => {
       const machine = bootFlat(INTERRUPT_ECHO, { policy });
@@ -146,7 +146,7 @@ describe("input", () => {
 
 describe("policies on one timeline", () => {
   test.each(["nonpae-kernel", "pae-kernel", "quadrant"])("%s prints the same under all", (id) => {
-    const runs = ["none", "A", "P", "B", "C", "E1", "E2", "E3", "F"].map((policy) => {
+    const runs = ["none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"].map((policy) => {
       const machine = bootGuest(id, { policy });
       machine.run(10_000_000);
       expect(machine.stop.reason).toBe("hlt");
@@ -167,11 +167,12 @@ describe("policies on one timeline", () => {
     const plain = bootGuest("pae-kernel", { policy: "none" });
     plain.run(10_000_000);
     const machine = bootGuest("pae-kernel", { policy: "B" });
-    for (const policy of ["C", "none", "P", "none", "B"]) {
+    for (const policy of ["C", "nested", "none", "P", "none", "nested", "B"]) {
       machine.run(40_000);
       machine.input({ kind: "policy", policy });
       expect(machine.setup.policy).toBe(policy);
-      expect(machine.kvm === null).toBe(policy === "none");
+      expect(machine.kvm === null).toBe(policy === "none" || policy === "nested");
+      expect(machine.nested !== null).toBe(policy === "nested");
       expect(machine.audit().violations).toEqual([]);
     }
     machine.run(10_000_000);
@@ -195,7 +196,7 @@ describe("snapshots", () => {
     fc.assert(
       fc.property(
         fc.constantFrom("quadrant", "nonpae-kernel", "pae-kernel"),
-        fc.constantFrom("none", "A", "P", "B", "C", "E1", "E2", "E3", "F"),
+        fc.constantFrom("none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"),
         fc.constantFrom("vmx", "svm"),
         fc.integer({ min: 0, max: 320_000 }),
         fc.integer({ min: 0, max: 20_000 }),
@@ -246,7 +247,7 @@ const input: fc.Arbitrary<Input> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant("policy" as const),
-    policy: fc.constantFrom("none", "A", "P", "B", "C", "E1", "E2", "E3", "F"),
+    policy: fc.constantFrom("none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"),
   }),
   fc.record({ kind: fc.constant("tlb" as const), tlb: fc.constantFrom("vmx" as const, "svm" as const) }),
 );

@@ -56,6 +56,7 @@ function pageTable(): TableView {
   entries[600] = 0xabc00;
   return {
     kind: "table",
+    words: true,
     gfn: 0x1234,
     level: 1,
     entrySize: 4,
