@@ -72,6 +72,8 @@ export function laterPteWrite(
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded ? 1 : 0);
   }
+  const { time } = mmu.trace.clock;
+  mmu.lastWrites.begin(time, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded);
   const guess = policy.guesses ? guessFrame(mmu, gfn, offset, bytes) : -1;
   let n = 0;
   for (let page = mmu.hashHead[bucketOf(mmu, gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
@@ -205,4 +207,5 @@ function tell(mmu: Mmu, page: number, verdict: number, quadrant: number, index: 
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE_PAGE, mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
   }
+  mmu.lastWrites.page(mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
 }
