@@ -18,8 +18,8 @@ each(UNSYNC, "vmx: out of sync is what a TLB may be", (mode, policy, c) => {
 
 describe("the cases are not empty", () => {
   it.skipIf(only !== undefined)("tables went out of sync, and accesses used translations of the past", () => {
-    expect(seen.unsync).toBeGreaterThan(100);
-    expect(seen.past).toBeGreaterThan(10);
+    expect(seen.unsync).toBeGreaterThan(5 * runs);
+    expect(seen.past).toBeGreaterThan(runs / 2);
   });
 
   it.skipIf(UNSYNC.length === 0)(
