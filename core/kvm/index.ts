@@ -23,4 +23,5 @@ export { rmapOf } from "./shadow/rmap.ts";
 export { accessLetters, decodeRole, type Role } from "./shadow/role.ts";
 export { type RoleLayout, roleFieldsOf, shownRole } from "./shadow/role-layouts.ts";
 export type { KvmState } from "./state.ts";
+export { TRACE_FORMATS, TRACEPOINTS, TraceExport, type TraceFormat, type Tracepoint } from "./tracepoints.ts";
 export { WRITE_PAGE_WORDS, type WriteRecord } from "./write/last-writes.ts";

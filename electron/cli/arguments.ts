@@ -2,6 +2,7 @@
  * The words behind `quadrant` on the command line, turned into a request or refused in a sentence that says what
  * would be right. Pure: reads no files and knows no guests.
  */
+import { TRACE_FORMATS, type TraceFormat } from "../../core/kvm/index.ts";
 import {
   AuditMode,
   DEFAULT_CONFIG,
@@ -30,6 +31,8 @@ export interface RunArguments {
   readonly serial: string | null;
   readonly json: string | null;
   readonly memoryDump: string | null;
+  /** Trace as text: a file for each format asked for. */
+  readonly traceExports: readonly { readonly format: TraceFormat; readonly file: string }[];
   readonly audit: AuditMode;
   readonly unimplemented: "stop" | "ud";
   /** Under nested paging: host levels, and entries of each page-walk cache. */
@@ -78,6 +81,7 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --serial FILE|-                  write what the guest sends to its serial port; - is standard output
   --json FILE|-                    write the run's report
   --memory-dump FILE               write guest-physical memory, byte i at offset i, holes sparse
+  --trace-export FORMAT=FILE       write KVM's tracepoints as text: ${TRACE_FORMATS.join(", ")}; several with commas
   --audit every|end|off            check the invariants of shadow paging (${DEFAULT_CONFIG.audit})
   --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
   --triple-fault stop|reset        a triple fault ends the run (stop), or resets the processor
@@ -187,6 +191,18 @@ const OPTIONS: Readonly<Record<string, Option>> = {
       throw new Refused("--memory-dump takes a file: a sparse dump cannot go to standard output");
     into.memoryDump = value;
   },
+  "--trace-export": (value, into) => {
+    into.traceExports = value.split(",").map((part) => {
+      const equals = part.indexOf("=");
+      const format = TRACE_FORMATS.find((known) => known === part.slice(0, equals));
+      if (format === undefined || equals === part.length - 1) {
+        throw new Refused(
+          `--trace-export takes FORMAT=FILE with FORMAT one of ${list(TRACE_FORMATS)}, not "${part}"`,
+        );
+      }
+      return { format, file: part.slice(equals + 1) };
+    });
+  },
   "--audit": (value, into) => {
     into.audit = oneOf("--audit", value, AuditMode.options);
   },
@@ -283,6 +299,7 @@ function parseRun(words: readonly string[]): RunArguments {
     serial: null,
     json: null,
     memoryDump: null,
+    traceExports: [],
     audit: DEFAULT_CONFIG.audit,
     unimplemented: DEFAULT_CONFIG.unimplemented,
     nestedLevels: 4,

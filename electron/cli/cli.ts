@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
-import { HAZARDS, POLICIES } from "../../core/kvm/index.ts";
+import { HAZARDS, POLICIES, TraceExport } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
 import { makeReport, type RunReport } from "../../core/lab/report.ts";
 import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
@@ -31,6 +31,9 @@ export const EXIT_BUG = 3;
 const SLICE = 4_000_000;
 /** The trace is off; the ring only has to exist. */
 const TRACE_EVENTS = 1 << 10;
+/** With a trace to write, the ring holds the events of one slice, also of a guest that faults all the time. */
+const TRACED_SLICE = 4000;
+const TRACED_EVENTS = 1 << 19;
 const PAGE = 4096;
 
 /**
@@ -98,10 +101,16 @@ function run(wanted: RunArguments, io: CliIo): number {
     return EXIT_REFUSED;
   }
   const serial = new SerialOutput(machine, wanted.serial, io);
+  const exports = wanted.traceExports.map(({ format, file }) => {
+    const text = new TraceExport(format);
+    return { file, text, parts: [text.header()] };
+  });
+  const slice = exports.length === 0 ? SLICE : TRACED_SLICE;
   while (true) {
     const left = wanted.maxInstructions - machine.time;
-    const whole = machine.run(Math.min(SLICE, left));
+    const whole = machine.run(Math.min(slice, left));
     serial.pump();
+    for (const { text, parts } of exports) parts.push(text.lines(machine.trace));
     if (!whole) break;
     if (machine.time >= wanted.maxInstructions) {
       machine.stop = { reason: "max-instructions", detail: `after ${wanted.maxInstructions} units` };
@@ -116,6 +125,7 @@ function run(wanted: RunArguments, io: CliIo): number {
       io.writeFile(wanted.json, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
     }
     if (wanted.memoryDump !== null) dump(machine, wanted.memoryDump, io);
+    for (const { file, parts } of exports) io.writeFile(file, new TextEncoder().encode(parts.join("")));
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
@@ -146,9 +156,10 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);
   checkSetup(setup);
-  const trace = new Trace(TRACE_EVENTS);
+  const traced = wanted.traceExports.length > 0;
+  const trace = new Trace(traced ? TRACED_EVENTS : TRACE_EVENTS);
   // The audit at every boundary names the events before a violation.
-  trace.on = wanted.audit === "every";
+  trace.on = traced || wanted.audit === "every";
   return Machine.boot(setup, openSource(source, setup), trace);
 }
 

@@ -398,7 +398,7 @@ function inOnePage(mode: Mode, op: Extract<Op, { op: "access" }>): Access {
 }
 
 /** The whole audit costs much more than an operation. */
-const AUDIT_EVERY = 8;
+const AUDIT_EVERY = 16;
 
 /** What the cases came across: tests check that it is not nothing. */
 export const seen = { unsync: 0, past: 0 };
@@ -410,8 +410,10 @@ export function playWithHistory(
   c: Case,
   tlb: "vmx" | "svm" = "vmx",
   hazards: Record<string, "guarded" | "as-it-was"> = {},
+  how: { deafToInvlpg?: boolean } = {},
 ): TwoMachines {
   const m = make(mode, policy, c, hazards, tlb);
+  m.deafToInvlpg = how.deafToInvlpg ?? false;
   const history = new History(m);
   c.ops.forEach((op, i) => {
     applyWithHistory(mode, m, history, op);
@@ -509,6 +511,11 @@ export function play(
   hazards: Record<string, "guarded" | "as-it-was"> = {},
 ): TwoMachines {
   const m = make(mode, policy, c, hazards);
-  for (const op of c.ops) apply(mode, m, op, auditToo);
+  // A run under D or A0 must be caught at once; the others are audited every few operations.
+  const every = policy === "D" || policy === "A0" || Object.keys(hazards).length > 0 ? 1 : AUDIT_EVERY;
+  c.ops.forEach((op, i) => {
+    const look = i % every === every - 1 || i === c.ops.length - 1;
+    apply(mode, m, op, auditToo && look);
+  });
   return m;
 }

@@ -26,7 +26,7 @@ import {
 import { Paging } from "../../core/x86/paging/unit.ts";
 
 /** Guest frames from 0, and from 4 GiB. */
-export const LOW_PAGES = 48;
+export const LOW_PAGES = 32;
 export const HIGH_PAGES = 8;
 export const HIGH_GFN = 0x10_0000;
 
@@ -196,6 +196,8 @@ export class TwoMachines {
   exits = 0;
   /** Operations after which some shadow page was out of sync. */
   unsyncSeen = 0;
+  /** The shadow is not told of INVLPG: a hypervisor that forgets the exit. */
+  deafToInvlpg = false;
 
   constructor(options: {
     policy: string;
@@ -351,7 +353,7 @@ export class TwoMachines {
 
   /** INVLPG: where it exits, the shadow's part first. */
   invlpg(la: number): void {
-    if ((this.cpu.intercepts & (1 << EXIT_INVLPG)) !== 0) {
+    if ((this.cpu.intercepts & (1 << EXIT_INVLPG)) !== 0 && !this.deafToInvlpg) {
       this.kvm.outsideExit();
       mmuInvlpg(this.kvm.mmu, la);
     }

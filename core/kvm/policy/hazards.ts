@@ -10,8 +10,33 @@ export interface Hazard {
   /** Section of docs/kvm-shadow-mmu.md. */
   readonly section: string;
   readonly source: string;
+  /** Ids of the policies that have it: under the others its switch changes nothing. */
+  readonly policies: readonly string[];
   readonly help: string;
 }
+
+const ALL = ["A0", "A", "P", "B", "C", "D", "E1", "E2", "E3", "F"];
+/** Up to the counterfactual: the rules of 2006 and 2007. */
+const REFERENCE = ALL.slice(0, 6);
+/** Hazards that not every policy has; cured later by what the policy's `changes` says. */
+const ONLY: Readonly<Record<string, readonly string[]>> = {
+  "reserved-bits": [...REFERENCE, "E1", "E2"],
+  "upper-nx": REFERENCE,
+  "wp-change": [...REFERENCE, "E1", "E2"],
+  "nxe-change": [...REFERENCE, "E1"],
+  "inherited-rights": REFERENCE,
+  "large-page-nx": REFERENCE,
+  "unlink-no-flush": REFERENCE,
+  "reset-without-reclaim": REFERENCE,
+  "user-write-root": REFERENCE,
+  "user-write-own-table": REFERENCE,
+  "nonpaging-table": REFERENCE,
+  "update-inherited": ["C", "D"],
+  "update-without-topup": ["C", "D"],
+  "large-page-access": ["A0"],
+  "direct-access": ["E1", "E2"],
+  "wp-write-user": ["E1", "E2"],
+};
 
 export type HazardSetting = "guarded" | "as-it-was";
 
@@ -245,6 +270,7 @@ export const HAZARDS: readonly Hazard[] = rows.map(([id, section, title, help]) 
   section,
   title,
   source: `docs/kvm-shadow-mmu.md ${section}`,
+  policies: ONLY[id] ?? ALL,
   help,
 }));
 

@@ -129,7 +129,6 @@ const UNSYNC_31: Strategies = {
   clearsUser: true,
   directWhole: true,
   syncChecksReserved: true,
-  zapsEmptySynced: false,
   widens: "bytes",
   guesses: false,
 };
@@ -165,6 +164,7 @@ const STRATEGIES: Readonly<Record<string, Strategies>> = {
     reclaimSkipsRoots: true,
     widens: "entry",
     updates: false,
+    zapsEmptySynced: false,
     modern: true,
   },
 };

@@ -116,7 +116,7 @@ const rows: readonly Row[] = [
     commit: "",
     section: "9.1, 9.2 row E3, 9.3",
     changes:
-      "All shadow pages of a leaf table go out of sync together, so that quadrants no longer matter there. Four bytes of a PAE guest count as eight (an upper half, whose offset stays, as misaligned). An update needs the page's cr0_wp, cr4_pae and nxe to be the processor's. One flush a write. Addresses without memory are remembered in sptes. CR0.WP is in the key.",
+      "All shadow pages of a leaf table go out of sync together, so that quadrants no longer matter there. Four bytes of a PAE guest count as eight (an upper half, whose offset stays, as misaligned). An update needs the page's cr0_wp, cr4_pae and nxe to be the processor's. One flush a write. INVLPG makes the leaf anew from memory. Addresses without memory are remembered in sptes. CR0.WP is in the key.",
     help: "The quadrant test is left for page directories alone.",
   },
   {

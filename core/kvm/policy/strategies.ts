@@ -58,7 +58,7 @@ export interface Strategies {
   /** The walk, and then update_pte and sync_page, look at reserved bits. */
   readonly checksReserved: boolean;
   readonly syncChecksReserved: boolean;
-  /** A page that has no leaf left when it is synchronised is zapped (2.6.32). */
+  /** A page that has no leaf left when it is synchronised is zapped (2.6.32, 3.1). */
   readonly zapsEmptySynced: boolean;
   /** A 4-byte write of a PAE guest counts as 8 bytes: from where it is (3.1), or from the entry's start (today). */
   readonly widens: "bytes" | "entry" | null;

@@ -6,6 +6,9 @@ import { C } from "../counters.ts";
 import { PAE_ROOT_HPA, PT_P } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { localFlush, remoteFlush } from "./flush.ts";
+import { topupCaches } from "./parents.ts";
+import { roleEntrySize, roleQuadrant } from "./role.ts";
+import { enterGuest } from "./roots.ts";
 import { dropSpte } from "./set-spte.ts";
 import { syncSpte } from "./sync.ts";
 
@@ -19,9 +22,17 @@ export const dropLeaf: Invlpg = (mmu, page, index) => {
   dropSpte(mmu, ptr, SPTE_INVLPG);
 };
 
-/** 3.1: only when its page is out of sync. */
+/** 3.1: only when its page is out of sync; then pte_write makes it anew from what the table says now. */
 export const dropUnsyncLeaf: Invlpg = (mmu, page, index) => {
-  if (mmu.unsync[page] === 1) dropLeaf(mmu, page, index);
+  if (mmu.unsync[page] === 0) return;
+  dropLeaf(mmu, page, index);
+  const role = mmu.role[page]!;
+  const gfn = mmu.gfn[page]!;
+  const size = roleEntrySize(role);
+  const offset = (size === 4 ? roleQuadrant(role) * 512 + index : index) * size;
+  const high = size === 8 ? mmu.guestWord(gfn, offset + 4) : 0;
+  topupCaches(mmu);
+  mmu.policy.pteWrite(mmu, gfn, offset, size, mmu.guestWord(gfn, offset), high, false);
 };
 
 /** Today: the leaf of a page that is out of sync is read again. */
@@ -37,5 +48,7 @@ export function mmuInvlpg(mmu: Mmu, gva: number): void {
     const link = mmu.spteLow((root & ~0xfff) + ((gva >>> 21) & 511) * 8);
     if ((link & PT_P) !== 0) mmu.policy.invlpg?.(mmu, mmu.pageOf(link & ~0xfff), (gva >>> 12) & 511);
   }
+  // pte_write may have reclaimed a root.
+  enterGuest(mmu);
   localFlush(mmu);
 }

@@ -102,7 +102,7 @@ function laterFetch(mmu: Mmu, addr: number, w: Walker, access: number): number {
   const low = mmu.spteLow(link);
   if ((low & PT_P) !== 0) child = mmu.pageOf(low & ~0xfff);
   else {
-    const gfn = large ? largeKey(w.low, wide ? w.high & 0x7fff_ffff : 0) : w.table[0]!;
+    const gfn = large ? directGfn(mmu, w, wide) : w.table[0]!;
     const role = roleWithAccess(mmu, addr, 1, large, ofPage);
     if (large) checkClean(mmu, gfn, role, (w.low & PT_D) === 0);
     child = mmu.policy.getPage(mmu, gfn, role, link);
@@ -157,6 +157,12 @@ function validateDirect(mmu: Mmu, link: number, access: number): void {
   removeParent(mmu, child, link);
   mmu.spteSet(link, 0, 0, SPTE_LINK);
   remoteFlush(mmu);
+}
+
+/** gfn of the shadow of a guest's large page: by the small-page mask (3.6), in 3.1 and later its own 2 MiB. */
+function directGfn(mmu: Mmu, w: Walker, wide: boolean): number {
+  if (mmu.policy.directWhole) return w.frame - (w.frame % 512);
+  return largeKey(w.low, wide ? w.high & 0x7fff_ffff : 0);
 }
 
 /** A clean large entry must not find leaves that were made writable without it (3.2). */

@@ -12,7 +12,7 @@ import { becameDirty, isLargePageShadow } from "./fetch.ts";
 import { needRemoteFlush, remoteFlush } from "./flush.ts";
 import { noteWritable } from "./leaf.ts";
 import { rmapAdd, rmapRemove } from "./rmap.ts";
-import { ACC_ALL, ACC_U, ACC_W, ACC_X, roleGlevels } from "./role.ts";
+import { ACC_U, ACC_W, ACC_X, roleGlevels } from "./role.ts";
 
 /** What the spte is made for. */
 export const SET_USER_FAULT = 1;
@@ -111,7 +111,7 @@ function markMmio(mmu: Mmu, ptr: number, access: number, frame: number, why: num
   const low = (frame << 12) | PT_SHADOW_IO_MARK | (access & (ACC_W | ACC_U));
   mmu.spteSet(ptr, low, Math.floor(frame / 0x10_0000) & 0xf_ffff, why);
   if (mmu.policy.modern) mmu.count[C.pf_mmio_spte_created]!++;
-  if (mmu.trace.on) mmu.trace.emit(EV_MARK_MMIO_SPTE, ptr, frame, access & ACC_ALL);
+  if (mmu.trace.on) mmu.trace.emit(EV_MARK_MMIO_SPTE, ptr, frame, access & (ACC_W | ACC_U));
 }
 
 /** Entries of 8 bytes are read by a page of this role. */

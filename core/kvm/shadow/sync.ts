@@ -27,10 +27,9 @@ import { frame64, reserved64 } from "./walk.ts";
 export function syncSpte(mmu: Mmu, page: number, index: number): boolean {
   const ptr = mmu.hpaOf(page) + index * 8;
   const low = mmu.spteLow(ptr);
-  if ((low & PT_P) === 0) {
-    if ((low & PT_SHADOW_IO_MARK) !== 0) mmu.spteSet(ptr, 0, 0, SPTE_SYNC);
-    return false;
-  }
+  // An address without memory is found again by its next fault.
+  if ((low & (PT_P | PT_SHADOW_IO_MARK)) === PT_SHADOW_IO_MARK) mmu.spteSet(ptr, 0, 0, SPTE_SYNC);
+  if ((low & PT_P) === 0) return false;
   const role = mmu.role[page]!;
   const wide = isWide(role);
   const at = wide ? index * 8 : (roleQuadrant(role) * 512 + index) * 4;
@@ -96,7 +95,10 @@ function syncTransient(mmu: Mmu, page: number): boolean {
     return false;
   }
   tellSync(mmu, page);
-  syncLeaves(mmu, page);
+  if (syncLeaves(mmu, page) === 0 && mmu.policy.zapsEmptySynced) {
+    zapPage(mmu, page, ZAP_SYNC);
+    return false;
+  }
   localFlush(mmu);
   return true;
 }

@@ -83,6 +83,7 @@ describe("run", () => {
       serial: "-",
       json: "r.json",
       memoryDump: "m.bin",
+      traceExports: [],
       audit: "every",
       unimplemented: "ud",
       nestedLevels: 3,

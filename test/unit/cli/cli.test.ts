@@ -67,6 +67,22 @@ describe("run", () => {
     expect(err.some((line) => line.includes("I9: spte"))).toBe(true);
   });
 
+  test("the trace is written as text in the formats asked for", async () => {
+    expect(
+      await quadrant(
+        "run quadrant --policy E2 --max-instructions 20000 --trace-export 2.6.32=old,modern=new",
+      ),
+    ).toBe(0);
+    const lines = (path: string) => new TextDecoder().decode(files.get(path)).split("\n");
+    expect(lines("old")[0]).toBe("# tracer: nop");
+    const found = lines("old").find((line) => line.includes("kvm_mmu_get_page"));
+    expect(found).toMatch(/^ {8}quadrant-1 {5}\[000\] .*: kvm_mmu_get_page: sp gfn 0 2\/0 q0 direct wux /);
+    expect(lines("new").some((line) => / kvm_mmu_get_page: sp gen 0 gfn \w+ l2 4-byte q0 /.test(line))).toBe(
+      true,
+    );
+    expect(lines("old").join("")).not.toContain("lost");
+  });
+
   test("a budget, hazards and tlb are in the report", async () => {
     const words =
       "run quadrant --max-instructions 1000 --hazards as-it-was,bad-page=guarded --tlb svm --json r.json";
@@ -121,6 +137,7 @@ describe("refusals: exit code 2 and one sentence", () => {
     ["run nothing.bin", /nothing.bin cannot be read: .* built-in guests are quadrant/],
     ["run quadrant --policy Z", /no policy "Z"; there are none, A0, A, P, B, C, D, E1, E2, E3, F/],
     ["run quadrant --hazards bogus=guarded", /no hazard "bogus"/],
+    ["run quadrant --trace-export 2.4=x", /FORMAT one of 2.6.32, 3.1 or modern/],
     ["run quadrant --memory 3M", /memory must be at least/],
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],
     ["run quadrant --memory 5000001", /multiple of 4096/],

@@ -114,16 +114,19 @@ describe("input", () => {
     expect(serialOf(machine)).toBe("Hi");
   });
 
-  test.each(["none", "P", "B", "C", "nested"])("an interrupt wakes a halted guest (%s)", (policy) => {
-    const machine = bootFlat(INTERRUPT_ECHO, { policy });
-    machine.run(1000);
-    expect(machine.stop.reason).toBe("hlt");
-    expect(machine.waiting).toBe(true);
-    machine.input({ kind: "serial", bytes: Uint8Array.of(0x41, 0x42, 0x43) });
-    machine.run(1000);
-    expect(serialOf(machine)).toBe("ABC");
-    expect(machine.waiting).toBe(true);
-  });
+  test.each(["none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"])(
+    "an interrupt wakes a halted guest (%s)",
+    (policy) => {
+      const machine = bootFlat(INTERRUPT_ECHO, { policy });
+      machine.run(1000);
+      expect(machine.stop.reason).toBe("hlt");
+      expect(machine.waiting).toBe(true);
+      machine.input({ kind: "serial", bytes: Uint8Array.of(0x41, 0x42, 0x43) });
+      machine.run(1000);
+      expect(serialOf(machine)).toBe("ABC");
+      expect(machine.waiting).toBe(true);
+    },
+  );
 
   test.each(["none", "B"])("an interrupt raised by hand is delivered once (%s)", (policy) => {
     const machine = bootFlat(INTERRUPT_ECHO, { policy });
@@ -157,7 +160,7 @@ describe("input", () => {
 
 describe("policies on one timeline", () => {
   test.each(["nonpae-kernel", "pae-kernel", "quadrant"])("%s prints the same under all", (id) => {
-    const runs = ["none", "P", "B", "C", "nested"].map((policy) => {
+    const runs = ["none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"].map((policy) => {
       const machine = bootGuest(id, { policy });
       machine.run(10_000_000);
       expect(machine.stop.reason).toBe("hlt");
@@ -207,7 +210,7 @@ describe("snapshots", () => {
     fc.assert(
       fc.property(
         fc.constantFrom("quadrant", "nonpae-kernel", "pae-kernel"),
-        fc.constantFrom("none", "P", "B", "C", "nested"),
+        fc.constantFrom("none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"),
         fc.constantFrom("vmx", "svm"),
         fc.integer({ min: 0, max: 320_000 }),
         fc.integer({ min: 0, max: 20_000 }),
@@ -258,12 +261,7 @@ const input: fc.Arbitrary<Input> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant("policy" as const),
-    policy: fc.constantFrom("none", "P", "B", "C", "nested"),
-  }),
-  fc.record({
-    kind: fc.constant("nested" as const),
-    levels: fc.constantFrom(3 as const, 4 as const),
-    walkCache: fc.constantFrom(0, 1, 16),
+    policy: fc.constantFrom("none", "A", "P", "B", "C", "E1", "E2", "E3", "F", "nested"),
   }),
   fc.record({ kind: fc.constant("tlb" as const), tlb: fc.constantFrom("vmx" as const, "svm" as const) }),
 );
