@@ -24,7 +24,7 @@ const floorOf = (room) => FLOORS.findIndex((rooms) => rooms.includes(room));
 const PROTOCOL = "core/lab/protocol/index.ts";
 /** Packages each part may import; a name covers what lies below it. */
 const PACKAGES = {
-  core: ["valibot"],
+  core: ["valibot", "jsonc-parser"],
   electron: ["electron", "echarts", "valibot", "node:"],
   renderer: ["svelte", "dockview", "@fontsource"],
 };

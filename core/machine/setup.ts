@@ -24,9 +24,16 @@ export interface MachineSetup {
   readonly unimplemented: "stop" | "ud";
   /** What a triple fault does: stops the machine (when absent), or resets the processor as a PC's chipset does. */
   readonly tripleFault?: "stop" | "reset" | undefined;
+  /** Levels of the host tables under nested paging; 4 when not said. */
+  readonly nestedLevels?: 3 | 4 | undefined;
+  /** Entries of each page-walk cache under nested paging; 0, none, when not said. */
+  readonly walkCache?: number | undefined;
 }
 
 export const POLICY_NONE = "none";
+export const NESTED_LEVELS = 4;
+/** Most entries that a page-walk cache may have. */
+export const WALK_CACHE_MOST = 64;
 
 export type StopReason =
   | "never-run"

@@ -21,11 +21,15 @@ export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
 /** Entries of the cache from EIP to block. */
 export const JUMP_ENTRIES = 4096;
 
-/** Bits of `Cpu.flat`: SS is flat, writable and 32-bit; CS reaches to 4 GiB; both. */
+/** Bits of `Cpu.flat`: SS is flat, writable and 32-bit; CS reaches to 4 GiB. */
 export const FLAT_STACK = 0x1_0000;
 export const FLAT_CODE = 0x2_0000;
-export const FLAT_NEAR = 0x3_0000;
 
-/** Answers within `chain` alone, above all others: jump by the immediate; EIP (the local one) is set already. */
-export const JUMP = 5;
-export const TAKEN = 6;
+/** Numbers of Insn.hot that more than the run loop knows (hot.ts has the others). */
+export const HOT_END = 1; // not an instruction: a block's end
+export const HOT_NOP = 2;
+export const HOT_JMP = 69;
+export const HOT_CALL = 71;
+export const HOT_CALL_ON = 72; // CALL, and the block goes on at its target
+export const HOT_RET = 73;
+export const HOT_RET_ON = 74; // RET, and the block goes on where it is expected to return to

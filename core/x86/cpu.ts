@@ -52,8 +52,9 @@ import {
 } from "./door.ts";
 import { GP, UD } from "./exceptions.ts";
 import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
+import { Fpu } from "./fpu/state.ts";
 import { EDX } from "./isa/exec/operand.ts";
-import { BRANCH, CS, ES, SS, STOP } from "./isa/insn.ts";
+import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
 import { FAST_EMPTY, FAST_WORDS, type Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
 import { run, step } from "./run.ts";
@@ -109,6 +110,13 @@ export class Cpu implements Processor, TraceClock {
   csBig = true;
   /** ESP bits in use: -1 or 0xffff (SS.B). */
   stackMask = -1;
+
+  readonly fpu = new Fpu();
+  /**
+   * FERR#, for whoever wires it to IRQ 13: told the level when an x87 exception that is not masked begins or ends to
+   * wait under CR0.NE = 0. The way back is IGNNE#, `fpu.ignne`.
+   */
+  ferr: ((asserted: boolean) => void) | null = null;
 
   // What the fast path needs, in reach.
   readonly memory: HostMemory;
@@ -195,8 +203,8 @@ export class Cpu implements Processor, TraceClock {
   patLow = PAT_RESET;
   patHigh = PAT_RESET;
 
-  // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
-  running: Block | null = null;
+  // The instruction of a block being run, for whoever asks what time it is, and EIP of the block's first one.
+  running: Insn | null = null;
   runningEip = 0;
   readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
   readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
@@ -294,6 +302,7 @@ export class Cpu implements Processor, TraceClock {
       this.segAttr[seg] = seg === CS ? ATTR_FLAT_CODE : seg < LDTR ? ATTR_FLAT_DATA : SEG_UNUSABLE;
     }
     this.segAttr[TR] = SEG_P | 0xb;
+    this.fpu.reset();
     this.gdtBase = this.idtBase = 0;
     this.gdtLimit = this.idtLimit = 0xffff;
     this.attention = this.breakpoints.length > 0 ? ATT_BREAK : 0;
@@ -395,16 +404,14 @@ export class Cpu implements Processor, TraceClock {
 
   /** Retired units plus the jumps made while halted, also within a block. */
   get time(): number {
-    const block = this.running;
-    return this.retired + this.jumps + (block === null ? 0 : block.indexAt(this.eip - this.runningEip));
+    const insn = this.running;
+    return this.retired + this.jumps + (insn === null ? 0 : insn.count - 1);
   }
 
   /** EIP of the instruction being executed, or of the next one between two. */
   get traceEip(): number {
-    const block = this.running;
-    return block === null
-      ? this.eip
-      : (this.runningEip + block.offsets[block.indexAt(this.eip - this.runningEip)]!) | 0;
+    const insn = this.running;
+    return insn === null ? this.eip : (this.runningEip + insn.end - insn.length) | 0;
   }
 
   // ---- memory: `seg` 0-5, `ea` an effective offset ----

@@ -1,5 +1,5 @@
 /**
- * CPUID of the processor that this is, and no more: a 32-bit family 6 without FPU, MMX, SSE and APIC
+ * CPUID of the processor that this is, and no more: a 32-bit family 6 with x87 but without MMX, SSE and APIC
  * (SDM vol. 2, CPUID). The feature bits agree with what movToCr, wrmsr and the instruction table accept.
  */
 import { MAXPHYADDR } from "../memory/host-memory.ts";
@@ -7,6 +7,7 @@ import type { Cpu } from "./cpu.ts";
 import { EXIT_CPUID } from "./door.ts";
 import { NEXT } from "./isa/insn.ts";
 
+export const FEATURE_FPU = 1 << 0;
 export const FEATURE_DE = 1 << 2;
 export const FEATURE_PSE = 1 << 3;
 export const FEATURE_TSC = 1 << 4;
@@ -18,7 +19,10 @@ export const FEATURE_PGE = 1 << 13;
 export const FEATURE_CMOV = 1 << 15;
 export const FEATURE_PAT = 1 << 16;
 export const FEATURE_PSE36 = 1 << 17;
+/** FXSAVE, FXRSTOR, CR4.OSFXSR. */
+export const FEATURE_FXSR = 1 << 24;
 const FEATURES =
+  FEATURE_FPU |
   FEATURE_DE |
   FEATURE_PSE |
   FEATURE_TSC |
@@ -29,7 +33,8 @@ const FEATURES =
   FEATURE_PGE |
   FEATURE_CMOV |
   FEATURE_PAT |
-  FEATURE_PSE36;
+  FEATURE_PSE36 |
+  FEATURE_FXSR;
 /** 8000_0001H EDX. */
 const FEATURE_NX = 1 << 20;
 

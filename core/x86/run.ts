@@ -188,7 +188,7 @@ function one(cpu: Cpu): number {
       if (!cpu.csFlat && (start >>> 0) + insn.length - 1 > cpu.segLimit[CS]!) {
         cpu.raise(GP, 0);
       } else {
-        cpu.running = block;
+        cpu.running = insn;
         cpu.runningEip = start;
         cpu.eip = (start + insn.length) | 0;
         answer = insn.exec(cpu, insn);
@@ -204,7 +204,7 @@ function one(cpu: Cpu): number {
       if (cpu.stopCode >= 0) {
         cpu.regs[REST] = (cpu.regs[REST]! & ~FLAG_RF) | (rest & FLAG_RF);
         cpu.attention |= shadow;
-        if (block !== null) nameStop(cpu, block);
+        if (block !== null) nameStop(cpu, block.insns[0]!);
       }
       return afterStop(cpu);
     }

@@ -4,6 +4,7 @@
  */
 import type { Cpu } from "./cpu.ts";
 import { debugChanged } from "./debug.ts";
+import type { FpuState } from "./fpu/state.ts";
 import type { PagingState } from "./paging/unit.ts";
 
 export interface CpuState {
@@ -19,6 +20,7 @@ export interface CpuState {
   counters?: Int32Array;
   /** The plain fields, by name. */
   fields: Record<string, number>;
+  fpu: FpuState;
   paging: PagingState;
 }
 
@@ -71,6 +73,7 @@ export function saveCpu(cpu: Cpu): CpuState {
     dr: cpu.dr.slice(),
     counters: cpu.counters.slice(),
     fields,
+    fpu: cpu.fpu.save(),
     paging: cpu.paging.save(),
   };
 }
@@ -102,5 +105,6 @@ export function loadCpu(cpu: Cpu, state: CpuState): void {
   cpu.setCpl(cpu.cpl);
   cpu.segmentsChanged();
   cpu.setBreakpoints(observed);
+  cpu.fpu.load(state.fpu);
   cpu.paging.load(state.paging);
 }

@@ -4,7 +4,7 @@
  * Functions answer an Exec answer (insn.ts) unless they say otherwise.
  */
 import { EV_CR_WRITE, EV_WRMSR, FLUSH_CR } from "../trace/events.ts";
-import { systemRead } from "./access.ts";
+import { nestedFault, systemRead } from "./access.ts";
 import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
 import type { Cpu } from "./cpu.ts";
 import { DR7_RESET, watchPort } from "./debug.ts";
@@ -51,8 +51,10 @@ export const CR4_PAE = 1 << 5;
 export const CR4_MCE = 1 << 6;
 export const CR4_PGE = 1 << 7;
 export const CR4_PCE = 1 << 8;
+/** The system uses FXSAVE and FXRSTOR. Without SSE it changes nothing. */
+export const CR4_OSFXSR = 1 << 9;
 /** What this processor's CPUID offers; other bits are reserved. */
-export const CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE;
+export const CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR;
 
 const TWO_32 = 2 ** 32;
 
@@ -99,9 +101,12 @@ function isOwned(cpu: Cpu): boolean {
   return ((cpu.intercepts >>> EXIT_CR_WRITE) & 1) !== 0;
 }
 
-/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0). */
+/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0), or the nested fault, is recorded. */
 function loadPdptes(cpu: Cpu, cr3: number): boolean {
-  return isOwned(cpu) || cpu.paging.loadPdptes(cr3);
+  if (isOwned(cpu) || cpu.paging.loadPdptes(cr3)) return true;
+  if (cpu.paging.nested.failed) nestedFault(cpu, 0);
+  else cpu.raise(GP, 0);
+  return false;
 }
 
 /** Lets the paging unit follow the control registers, unless a hypervisor that intercepts their writes owns it. */
@@ -149,7 +154,7 @@ function writeCr0(cpu: Cpu, value: number): number {
   if (!validCr0(value)) return cpu.raise(GP, 0);
   const old = cpu.cr0;
   const now = storedCr0(value);
-  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return STOP;
   cpu.cr0 = now;
   traceCr(cpu, 0, old, now);
   applyControls(cpu);
@@ -165,20 +170,22 @@ export function loadTaskCr3(cpu: Cpu, value: number): boolean {
   if ((cpu.cr0 & CR0_PG) === 0) return true;
   const old = cpu.cr3;
   cpu.cr3 = value;
-  if (cpu.emulating) return cpu.emulator!.cr3Loaded(value);
-  const good = (cpu.cr4 & CR4_PAE) === 0 || loadPdptes(cpu, value);
-  if (old !== value) {
-    traceCr(cpu, 3, old, value);
-    applyControls(cpu);
-    cpu.paging.flushForCr3();
-  }
+  const good = cpu.emulating
+    ? cpu.emulator!.cr3Loaded(value)
+    : (cpu.cr4 & CR4_PAE) === 0 || cpu.paging.loadPdptes(value);
+  if (old === value) return good;
+  traceCr(cpu, 3, old, value);
+  // A hypervisor with shadow tables makes its own roots follow when the switch is done.
+  if (isOwned(cpu)) return good;
+  applyControls(cpu);
+  cpu.paging.flushForCr3();
   return good;
 }
 
 function writeCr3(cpu: Cpu, value: number): number {
   const old = cpu.cr3;
   const pae = (cpu.cr0 & CR0_PG) !== 0 && (cpu.cr4 & CR4_PAE) !== 0;
-  if (pae && !loadPdptes(cpu, value)) return cpu.raise(GP, 0);
+  if (pae && !loadPdptes(cpu, value)) return STOP;
   cpu.cr3 = value;
   traceCr(cpu, 3, old, value);
   applyControls(cpu);
@@ -189,7 +196,7 @@ function writeCr3(cpu: Cpu, value: number): number {
 function writeCr4(cpu: Cpu, value: number): number {
   if (!validCr4(value)) return cpu.raise(GP, 0);
   const old = cpu.cr4;
-  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return STOP;
   cpu.cr4 = value;
   traceCr(cpu, 4, old, value);
   applyControls(cpu);

@@ -1,6 +1,6 @@
 /**
- * Whole programs of real instructions, at CPL 0 and 3: under P, B and C what the guest can observe equals the bare
- * machine, and stepping equals running, counters, TLB and shadow pages included.
+ * Whole programs of real instructions, at CPL 0 and 3: under P, B, C and nested paging what the guest can observe equals the
+ * bare machine, and stepping equals running, counters, TLB and shadow pages included.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -55,8 +55,12 @@ const program = (mode: Mode, most: number): fc.Arbitrary<Program> =>
     ops: fc.array(operation(mode), { minLength: 1, maxLength: most, size: "max" }),
   });
 
-const boot = (mode: Mode, policy: string, p: Program, tlb: "vmx" | "svm" = "vmx"): Machine =>
-  bootProgram(mode, policy, { entries: p.entries, ops: [] }, p.ops, { tlb });
+/** @param policy a policy's id; nested paging may be followed by host levels and entries of the walk caches */
+const boot = (mode: Mode, policy: string, p: Program, tlb: "vmx" | "svm" = "vmx"): Machine => {
+  const [id, levels, walkCache] = policy.split(" ");
+  const nested = { nestedLevels: levels === "3" ? 3 : 4, walkCache: Number(walkCache ?? 0) } as const;
+  return bootProgram(mode, id!, { entries: p.entries, ops: [] }, p.ops, { tlb, ...nested });
+};
 
 /**
  * Makes the processor walk for every access. Where one instruction or delivery rewrites the tables that it is itself
@@ -89,6 +93,9 @@ describe("programs of real instructions", () => {
       ["B", "vmx"],
       ["C", "vmx"],
       ["B", "svm"],
+      ["nested 3 0", "vmx"],
+      ["nested 4 8", "vmx"],
+      ["nested 4 0", "svm"],
     ] as const) {
       it(`${mode} under ${policy} (${tlb}) as on the bare machine`, () => {
         let faults = 0;
@@ -106,6 +113,7 @@ describe("programs of real instructions", () => {
               if (difference(walking, kvm) === null) found = null;
             }
             if (found !== null) throw new Error(`${found}: ${named(p.ops)}`);
+            expect(kvm.nested !== null).toBe(policy.startsWith("nested"));
             const [violation] = kvm.audit().violations;
             if (violation !== undefined) throw new Error(`${violation.invariant}: ${violation.message}`);
             for (const line of logOf(kvm)) {
@@ -175,6 +183,7 @@ describe("stepping equals running", () => {
       ["B", "vmx"],
       ["C", "vmx"],
       ["B", "svm"],
+      ["nested 3 2", "svm"],
     ] as const) {
       it(`${mode} under ${policy} (${tlb})`, () => {
         fc.assert(

@@ -6,7 +6,6 @@ import { FRAME_SHADOW } from "../../memory/host-memory.ts";
 import {
   CR0_WP,
   INVALID_ROOT,
-  KVM_NUM_MMU_PAGES,
   PAE_ROOT_HPA,
   POOL_FRAME,
   PT_D,
@@ -18,11 +17,11 @@ import {
   PT_U,
   PT_W,
 } from "../layout.ts";
-import type { Mmu } from "../mmu.ts";
+import { type Mmu, UNSYNC_WORDS } from "../mmu.ts";
 import { parentsOf } from "../shadow/parents.ts";
 import { bucketOf } from "../shadow/pool.ts";
 import { rmapOf, spteFrame } from "../shadow/rmap.ts";
-import { roleGlevels, roleLevel, roleMetaphysical, roleQuadrant } from "../shadow/role.ts";
+import { ROLE_WP, roleGlevels, roleLevel, roleMetaphysical, roleQuadrant } from "../shadow/role.ts";
 import { frame64, WALK_MANUAL, WALK_PEEK, walkGuest } from "../shadow/walk.ts";
 import { Walker } from "../shadow/walker.ts";
 
@@ -57,7 +56,7 @@ class Auditor {
   }
 
   *active(): Generator<number> {
-    for (let page = 0; page < KVM_NUM_MMU_PAGES; page++) if (this.mmu.active[page] === 1) yield page;
+    for (let page = 0; page < this.mmu.poolSize; page++) if (this.mmu.active[page] === 1) yield page;
   }
 
   // ---- I1, I2 ----
@@ -76,7 +75,7 @@ class Auditor {
           mapped.add(ptr);
           if (
             page < 0 ||
-            page >= KVM_NUM_MMU_PAGES ||
+            page >= mmu.poolSize ||
             mmu.active[page] !== 1 ||
             roleLevel(mmu.role[page]!) !== 1
           ) {
@@ -120,6 +119,8 @@ class Auditor {
     const mmu = this.mmu;
     for (const page of this.active()) {
       if (roleMetaphysical(mmu.role[page]!)) continue;
+      // A leaf table that is out of sync may be written (9.3).
+      if (mmu.unsync[page] === 1) continue;
       const hfn = mmu.slots.hfnOf(mmu.gfn[page]!);
       if (hfn >= 0 && mmu.rmap[hfn] !== 0) {
         const ptr = rmapOf(mmu, hfn)[0] ?? 0;
@@ -143,6 +144,8 @@ class Auditor {
       for (let j = 0; j < 512; j++) {
         const link = mmu.spteLow((root & ~0xfff) + j * 8);
         if ((link & PT_P) === 0) continue;
+        // Until it is synchronised, a page that is out of sync may be stale.
+        if (mmu.unsync[mmu.pageOf(link & ~0xfff)] === 1) continue;
         for (let i = 0; i < 512; i++) {
           const ptr = (link & ~0xfff) + i * 8;
           const low = mmu.spteLow(ptr);
@@ -183,7 +186,7 @@ class Auditor {
         if ((low & PT_P) === 0) continue;
         const where = { page: mmu.hpaOf(page), index };
         const child = mmu.pageOf(low & ~0xfff);
-        if (child < 0 || child >= KVM_NUM_MMU_PAGES || mmu.active[child] !== 1) {
+        if (child < 0 || child >= mmu.poolSize || mmu.active[child] !== 1) {
           this.say(
             "I4",
             `spte ${index} of ${this.name(page)} points at ${hex(low & ~0xfff)}, no active shadow page`,
@@ -220,24 +223,20 @@ class Auditor {
     const mmu = this.mmu;
     const seen = new Map<number, number>();
     const keys = new Map<string, number>();
-    for (let bucket = 0; bucket < KVM_NUM_MMU_PAGES; bucket++) {
+    for (let bucket = 0; bucket < mmu.poolSize; bucket++) {
       let steps = 0;
-      for (
-        let page = mmu.hashHead[bucket]!;
-        page >= 0 && steps <= KVM_NUM_MMU_PAGES;
-        page = mmu.hashNext[page]!
-      ) {
+      for (let page = mmu.hashHead[bucket]!; page >= 0 && steps <= mmu.poolSize; page = mmu.hashNext[page]!) {
         steps++;
         if (mmu.active[page] !== 1)
           this.say("I5", `free page ${hex(mmu.hpaOf(page))} is in bucket ${bucket}`, {
             page: mmu.hpaOf(page),
           });
-        if (bucketOf(mmu.gfn[page]!) !== bucket) {
+        if (bucketOf(mmu, mmu.gfn[page]!) !== bucket) {
           this.say("I5", `${this.name(page)} is in bucket ${bucket}`, { page: mmu.hpaOf(page) });
         }
         seen.set(page, (seen.get(page) ?? 0) + 1);
       }
-      if (steps > KVM_NUM_MMU_PAGES) this.say("I5", `bucket ${bucket} never ends`);
+      if (steps > mmu.poolSize) this.say("I5", `bucket ${bucket} never ends`);
     }
     for (const page of this.active()) {
       if (seen.get(page) !== 1)
@@ -259,19 +258,18 @@ class Auditor {
       if ((mmu.memory.flags[POOL_FRAME + page]! & FRAME_SHADOW) === 0)
         this.say("I6", `${this.name(page)} is not marked as a shadow frame`);
     }
-    if (mmu.nFree + active !== KVM_NUM_MMU_PAGES) {
-      this.say("I6", `${mmu.nFree} free and ${active} active pages are not ${KVM_NUM_MMU_PAGES}`);
+    if (mmu.nFree + active !== mmu.poolSize) {
+      this.say("I6", `${mmu.nFree} free and ${active} active pages are not ${mmu.poolSize}`);
     }
     let listed = 0;
-    for (let page = mmu.freeHead; page >= 0 && listed <= KVM_NUM_MMU_PAGES; page = mmu.listNext[page]!)
-      listed++;
+    for (let page = mmu.freeHead; page >= 0 && listed <= mmu.poolSize; page = mmu.listNext[page]!) listed++;
     if (listed !== mmu.nFree)
       this.say("I6", `${listed} pages are on the free list, n_free says ${mmu.nFree}`);
     let onActive = 0;
-    for (let page = mmu.activeHead; page >= 0 && onActive <= KVM_NUM_MMU_PAGES; page = mmu.listNext[page]!)
+    for (let page = mmu.activeHead; page >= 0 && onActive <= mmu.poolSize; page = mmu.listNext[page]!)
       onActive++;
     if (onActive !== active) this.say("I6", `${onActive} pages are on the active list, ${active} are active`);
-    for (let page = 0; page < KVM_NUM_MMU_PAGES; page++) {
+    for (let page = 0; page < mmu.poolSize; page++) {
       if (mmu.active[page] === 1) continue;
       const at = (POOL_FRAME + page) << 10;
       for (let i = 0; i < 1024; i++) {
@@ -288,13 +286,13 @@ class Auditor {
 
   roots(): void {
     const mmu = this.mmu;
-    const used = new Int32Array(KVM_NUM_MMU_PAGES);
+    const used = new Int32Array(mmu.poolSize);
     if (mmu.rootHpa !== INVALID_ROOT) {
       for (let slot = 0; slot < 4; slot++) {
         const low = mmu.spteLow(PAE_ROOT_HPA + slot * 8);
         if ((low & PT_P) === 0) continue;
         const page = mmu.pageOf(low & ~0xfff);
-        if (page < 0 || page >= KVM_NUM_MMU_PAGES || mmu.active[page] !== 1) {
+        if (page < 0 || page >= mmu.poolSize || mmu.active[page] !== 1) {
           this.say("I7", `root slot ${slot} points at ${hex(low & ~0xfff)}, no active shadow page`);
         } else used[page]!++;
       }
@@ -318,7 +316,7 @@ class Auditor {
       for (let index = 0; index < 512; index++) {
         const low = mmu.spteLow(mmu.hpaOf(page) + index * 8);
         const child = mmu.pageOf(low & ~0xfff);
-        if ((low & PT_P) === 0 || child < 0 || child >= KVM_NUM_MMU_PAGES) continue;
+        if ((low & PT_P) === 0 || child < 0 || child >= mmu.poolSize) continue;
         if (roleQuadrant(mmu.role[child]!) !== (index & 1)) {
           this.say(
             "I8",
@@ -353,10 +351,12 @@ class Auditor {
 
   leaves(): void {
     const mmu = this.mmu;
-    const wp0 = (mmu.cpu.cr0 & CR0_WP) === 0;
     for (const page of this.active()) {
       const role = mmu.role[page]!;
       if (roleLevel(role) !== 1) continue;
+      // Where CR0.WP is part of the key, the page's own counts.
+      const wp0 =
+        (mmu.policy.roles.key & ROLE_WP) === 0 ? (mmu.cpu.cr0 & CR0_WP) === 0 : (role & ROLE_WP) === 0;
       const nonpaging = roleGlevels(role) === 0;
       const large = roleMetaphysical(role) && !nonpaging;
       const above = nonpaging
@@ -373,10 +373,10 @@ class Auditor {
           this.say("I12", `${what()} is present with the MMIO mark`, where);
         if ((low & PT_P) === 0 || nonpaging) continue;
         const writable = (low & PT_W) !== 0;
-        const trick = writable && (low & (PT_U | PT_SHADOW_WRITABLE)) === 0;
-        if (writable && (low & PT_SHADOW_WRITABLE) === 0 && !trick)
+        const trick = writable && (low & (mmu.policy.shadowBits ? PT_U | PT_SHADOW_WRITABLE : PT_U)) === 0;
+        if (mmu.policy.shadowBits && writable && (low & PT_SHADOW_WRITABLE) === 0 && !trick)
           this.say("I10", `${what()} has W without bit 10`, where);
-        if ((low & PT_U) !== 0 && (low & PT_SHADOW_USER) === 0)
+        if (mmu.policy.shadowBits && (low & PT_U) !== 0 && (low & PT_SHADOW_USER) === 0)
           this.say("I10", `${what()} has U without bit 11`, where);
         if (large) {
           for (const pde of above) {
@@ -398,6 +398,7 @@ class Auditor {
           }
           continue;
         }
+        if (mmu.unsync[page] === 1) continue;
         const gpte = this.entry(page, index);
         const gfn = roleGlevels(role) === 2 ? gpte.low >>> 12 : frame64(gpte.low, gpte.high);
         let rights = -1;
@@ -452,6 +453,44 @@ class Auditor {
     }
   }
 
+  // ---- I13 ----
+
+  unsync(): void {
+    const mmu = this.mmu;
+    for (const page of this.active()) {
+      const where = { page: mmu.hpaOf(page) };
+      const role = mmu.role[page]!;
+      if (mmu.unsync[page] === 1) {
+        if (mmu.policy.unsync === null)
+          this.say("I13", `${this.name(page)} is out of sync, which the policy does not know`, where);
+        if (roleLevel(role) !== 1 || roleMetaphysical(role))
+          this.say("I13", `${this.name(page)} is out of sync, but shadows no leaf table`, where);
+        for (const ptr of parentsOf(mmu, page)) {
+          const above = mmu.pageOf(ptr & ~0xfff);
+          const index = (ptr & 0xfff) >> 3;
+          if ((mmu.unsyncBits[above * UNSYNC_WORDS + (index >> 5)]! & (1 << (index & 31))) === 0) {
+            this.say(
+              "I13",
+              `${this.name(page)} is out of sync, its parent spte ${hex(ptr)} is not marked`,
+              where,
+            );
+          }
+        }
+      }
+      let marks = 0;
+      for (let word = 0; word < UNSYNC_WORDS; word++) {
+        for (let bits = mmu.unsyncBits[page * UNSYNC_WORDS + word]!; bits !== 0; bits &= bits - 1) marks++;
+      }
+      if (marks !== mmu.unsyncChildren[page]) {
+        this.say(
+          "I13",
+          `${this.name(page)} counts ${mmu.unsyncChildren[page]} unsync children, ${marks} are marked`,
+          where,
+        );
+      }
+    }
+  }
+
   // ---- T1 ----
 
   tlb(): void {
@@ -486,7 +525,7 @@ class Auditor {
 
 /** Names of what `audit` checks. T1 only where the TLB is flushed at exits. */
 export function auditNames(svm: boolean): string[] {
-  const names = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12"];
+  const names = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13"];
   return svm ? names : [...names, "T1"];
 }
 
@@ -501,6 +540,7 @@ export function audit(mmu: Mmu): { checked: string[]; violations: Violation[] } 
   auditor.roots();
   auditor.childQuadrant();
   auditor.leaves();
+  auditor.unsync();
   // A link that leads nowhere (I4) has no leaves to walk to.
   if (!auditor.violations.some((v) => v.invariant === "I4")) auditor.mappings();
   if (!mmu.svm) auditor.tlb();

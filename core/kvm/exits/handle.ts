@@ -35,9 +35,10 @@ import { C } from "../counters.ts";
 import { CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
 import { FINDING_NO_PROGRESS, type Mmu } from "../mmu.ts";
 import { H_DELIVERY_INTO_TABLE, H_PIO_STRING_INPUT, H_WP_TRICK } from "../policy/hazards.ts";
-import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO, pageFault } from "../shadow/fault.ts";
+import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO } from "../shadow/fault.ts";
+import { mmuInvlpg } from "../shadow/invlpg.ts";
 import { reclaimIfLow, unprotectPage } from "../shadow/page.ts";
-import { loadPdptrs, resetContext } from "../shadow/roots.ts";
+import { enterGuest, loadPdptrs, resetContext } from "../shadow/roots.ts";
 import { WALK_MANUAL, WALK_PEEK, walkGuest } from "../shadow/walk.ts";
 import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
 import type { Emulator } from "./emulator.ts";
@@ -82,6 +83,7 @@ export class ExitHandler {
     mmu.finding = null;
     this.heavy = false;
     const answer = this.dispatch();
+    enterGuest(mmu);
     if (!this.heavy && answer === KVM_CONTINUE) mmu.count[C.light_exits]!++;
     return mmu.finding !== null && answer !== KVM_SHUTDOWN ? KVM_FINDING : answer;
   }
@@ -123,8 +125,11 @@ export class ExitHandler {
         return this.halt();
       case EXIT_WRMSR:
         return this.wrmsr();
-      case EXIT_CR_READ:
       case EXIT_INVLPG:
+        // Where it exits (2.6.28 and later), the shadow's part comes first.
+        mmuInvlpg(mmu, exit.gva);
+        return this.carryOut(STEP_NO_INTERCEPT);
+      case EXIT_CR_READ:
       case EXIT_CPUID:
       case EXIT_RDMSR:
         return this.carryOut(STEP_NO_INTERCEPT);
@@ -165,7 +170,7 @@ export class ExitHandler {
     this.countProgress();
     reclaimIfLow(mmu);
     mmu.mustEmulate = -1;
-    const what = pageFault(mmu, gva, error);
+    const what = mmu.policy.pageFault(mmu, gva, error);
     if (what === FAULT_GUEST) {
       // A fault of a delivery that faults again and again (as it was, 5.8) is no progress.
       if (cpu.exit.vectoringType === VECTORING_NONE) this.progressed();
@@ -243,7 +248,8 @@ export class ExitHandler {
     const emulator = this.emulator;
     emulator.begin();
     // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
-    const input = vectoring === VECTORING_NONE && (this.opcode() & ~1) === OPCODE_INS;
+    const opcode = vectoring === VECTORING_NONE ? this.opcode() : -1;
+    const input = (opcode & ~1) === OPCODE_INS;
     const writes = mmu.count[C.mmu_pte_write]!;
     emulator.behind = behind || (input && mmu.guarded[H_PIO_STRING_INPUT] === 0);
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
@@ -254,6 +260,8 @@ export class ExitHandler {
       this.controlsChanged(efer);
     // An emulated MOV to CR3 leaves the guest's PDPTEs in the unit.
     else if (mmu.rootHpa !== INVALID_ROOT) cpu.paging.loadPdptes(mmu.rootHpa);
+    // An INVLPG that was emulated for another reason: its address is not known here, all is brought in step.
+    if (opcode === OPCODE_0F01 && mmu.policy.invlpg !== null) resetContext(mmu);
     if (emulator.mmio || mmio) {
       mmu.count[C.mmio_exits]!++;
       this.heavy = true;
@@ -403,6 +411,7 @@ export class ExitHandler {
 }
 
 const OPCODE_INS = 0x6c;
+const OPCODE_0F01 = 0x0f01;
 
 const PREFIXES: ReadonlySet<number> = new Set([
   0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,

@@ -28,6 +28,8 @@ export interface ExitRow {
   readonly name: string;
   readonly vmx: boolean;
   readonly svm: boolean;
+  /** Exits under the policies whose INVLPG has a part in the shadow, under vmx and svm alike. */
+  readonly unsync?: true;
   readonly help: string;
 }
 
@@ -66,7 +68,8 @@ export const EXITS: readonly ExitRow[] = [
     name: "INVLPG",
     vmx: false,
     svm: false,
-    help: "Does not exit in this version: the processor drops the translation by itself (5.9).",
+    unsync: true,
+    help: "Does not exit up to 2.6.27: the processor drops the translation by itself (5.9). Where page tables may be out of sync (E2, E3, F) it exits: the address's leaf is dropped or read again (9.3).",
   },
   {
     reason: EXIT_IO,
@@ -115,9 +118,11 @@ export const EXITS: readonly ExitRow[] = [
   },
 ];
 
-/** The processor's `intercepts` for a kind of virtualisation. */
-export function interceptsOf(kind: TlbKind): number {
+/** The processor's `intercepts` for a kind of virtualisation. `invlpg`: the policy wants INVLPG. */
+export function interceptsOf(kind: TlbKind, invlpg = false): number {
   let bits = 0;
-  for (const row of EXITS) if (row[kind] && row.reason !== EXIT_OUTSIDE) bits |= 1 << row.reason;
+  for (const row of EXITS)
+    if ((row[kind] || (invlpg && row.unsync === true)) && row.reason !== EXIT_OUTSIDE)
+      bits |= 1 << row.reason;
   return bits;
 }

@@ -65,7 +65,9 @@ describe("run", () => {
         ..."--max-instructions 1_000_000 --serial - --json r.json --memory-dump m.bin --audit every".split(
           " ",
         ),
-        ..."--address=0x200000 --unimplemented ud --triple-fault reset".split(" "),
+        ..."--address=0x200000 --unimplemented ud --nested-levels 3 --walk-cache 16 --triple-fault reset".split(
+          " ",
+        ),
       ),
     ).toEqual({
       command: "run",
@@ -85,6 +87,8 @@ describe("run", () => {
       audit: "every",
       unimplemented: "ud",
       tripleFault: "reset",
+      nestedLevels: 3,
+      walkCache: 16,
     });
   });
 });
@@ -99,6 +103,8 @@ describe("refusals say what would be right", () => {
     [["run", "a", "--policy"], /--policy needs a value/],
     [["run", "a", "--audit", "always"], /every, end or off, not "always"/],
     [["run", "a", "--tlb", "x"], /vmx or svm/],
+    [["run", "a", "--nested-levels", "5"], /3 or 4, not "5"/],
+    [["run", "a", "--walk-cache", "65"], /from 0 to 64, not "65"/],
     [["run", "a", "--memory", "much"], /a size such as 64M/],
     [["run", "a", "--max-instructions", "1e6"], /whole number/],
     [["run", "a", "--address", "0x100000000"], /32-bit address/],

@@ -108,7 +108,7 @@ describe("run", () => {
       cpu: { eip: 0x200008, esp: 0x7c00, ebx: 0, eflags: 2, cs: 8, ds: 16, cpl: 0, cr3: 0 },
       serial: "A",
     });
-    files.set("f.bin", Uint8Array.of(0xd9, 0xe8));
+    files.set("f.bin", Uint8Array.of(0x0f, 0x37));
     expect(await quadrant("run f.bin --kind flat --json r.json")).toBe(0);
     expect(report("r.json").stop).toMatchObject({ reason: "unimplemented", eip: 0x100000 });
     expect(await quadrant("run f.bin --kind flat --unimplemented ud --json r.json")).toBe(0);
@@ -119,7 +119,7 @@ describe("run", () => {
 describe("refusals: exit code 2 and one sentence", () => {
   test.each([
     ["run nothing.bin", /nothing.bin cannot be read: .* built-in guests are quadrant/],
-    ["run quadrant --policy Z", /no policy "Z"; there are none, P, B, C, D/],
+    ["run quadrant --policy Z", /no policy "Z"; there are none, A0, A, P, B, C, D, E1, E2, E3, F/],
     ["run quadrant --hazards bogus=guarded", /no hazard "bogus"/],
     ["run quadrant --memory 3M", /memory must be at least/],
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],

@@ -400,9 +400,9 @@ describe("the rest", () => {
 
   it("stops at what it does not have, with a name, and leaves EIP there", () => {
     const m = withTables();
-    m.bytes(0x5000, [0x40, 0x0f, 0x77]); // inc eax; emms
+    m.bytes(0x5000, [0x40, 0x0f, 0x37]); // inc eax; getsec
     expect(m.cpu.run(100)).toBe(RUN_UNIMPLEMENTED);
-    expect([m.cpu.eip, m.cpu.retired, m.cpu.unimplemented]).toEqual([0x5001, 1, "emms"]);
+    expect([m.cpu.eip, m.cpu.retired, m.cpu.unimplemented]).toEqual([0x5001, 1, "getsec"]);
     m.cpu.unimplementedIsUd = true;
     expect(m.cpu.step(STEP_NORMAL)).toBe(RUN_FAULTED);
     expect(m.cpu.eip).toBe(0x3060);

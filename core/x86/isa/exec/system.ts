@@ -9,11 +9,7 @@ import { adjustRpl, lar, lsl, verify } from "../../inspect.ts";
 import { lldt, ltr, selectsDescriptors } from "../../segments.ts";
 import * as system from "../../system.ts";
 import { type Insn, NEXT, STOP } from "../insn.ts";
-import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_NM, VECTOR_UD } from "./operand.ts";
-
-const CR0_MP = 2;
-const CR0_EM = 4;
-const CR0_TS = 8;
+import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_UD } from "./operand.ts";
 
 export function nop(): number {
   return NEXT;
@@ -28,21 +24,6 @@ export function tooLong(cpu: Cpu): number {
 export function unimplemented(cpu: Cpu): number {
   return cpu.unimplementedInsn();
 }
-/** x87: #NM while CR0.EM or CR0.TS asks for it (SDM vol. 3, table 2-2). */
-export function x87(cpu: Cpu): number {
-  return (cpu.cr0 & (CR0_EM | CR0_TS)) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-/** FWAIT: #NM when MP and TS are both set. */
-export function fwait(cpu: Cpu): number {
-  const both = CR0_MP | CR0_TS;
-  return (cpu.cr0 & both) === both ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-/** MMX and SSE: #UD under CR0.EM, else #NM under CR0.TS (SDM vol. 3, table 12-1, 13.1). */
-export function vector(cpu: Cpu): number {
-  if ((cpu.cr0 & CR0_EM) !== 0) return cpu.raise(VECTOR_UD);
-  return (cpu.cr0 & CR0_TS) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-
 // --- ports
 
 function inPort(cpu: Cpu, insn: Insn, port: number): number {

@@ -11,6 +11,7 @@ import * as H from "../exec/shift.ts";
 import * as K from "../exec/stack.ts";
 import * as T from "../exec/string.ts";
 import * as S from "../exec/system.ts";
+import { fwait } from "../exec/x87.ts";
 import { always, byBoth, byForm, bySize, type Row, row } from "../row.ts";
 
 const ALU = ["add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"];
@@ -170,7 +171,7 @@ export const ONE_BYTE: readonly Row[] = [
   row(0x98, "cbw/cwde", "", always(M.cbw)),
   row(0x99, "cwd/cdq", "", always(M.cwd)),
   row(0x9a, "call", "Ap", always(B.callFar), ENDS),
-  row(0x9b, "fwait", "", always(S.fwait)),
+  row(0x9b, "fwait", "", always(fwait)),
   row(0x9c, "pushf/pushfd", "", always(K.pushf)),
   row(0x9d, "popf/popfd", "", always(K.popf), ENDS),
   row(0x9e, "sahf", "", always(K.sahf)),
