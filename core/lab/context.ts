@@ -10,6 +10,7 @@ import { type HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-me
 import type { MemorySlots } from "../memory/slots.ts";
 import {
   type AuditReport,
+  type CompareView,
   type CountersView,
   type MemoryPageInfo,
   ROLE_HYPERVISOR,
@@ -20,9 +21,24 @@ import {
   ROLE_PDPT,
   ROLE_PT,
   ROLE_SHADOW,
+  type ScenarioView,
   type ShadowPageInfo,
 } from "./protocol/index.ts";
 import { Symbols } from "./symbols.ts";
+
+/** What the views of stories ask. */
+export interface Stories {
+  readonly story: { view(): ScenarioView };
+  readonly comparison: {
+    /** Changes whenever what the view shows may have changed. */
+    readonly progress: string;
+    view(
+      pair: number,
+      page: { readonly gfn: number; readonly role: number } | null,
+      around: readonly [number, number] | null,
+    ): CompareView;
+  };
+}
 
 const ROLE_OF_LEVEL = [ROLE_MEMORY, ROLE_PT, ROLE_PD, ROLE_PDPT];
 
@@ -31,6 +47,8 @@ export class LabContext {
   symbols = new Symbols([]);
   /** Addresses (EIP) of the breakpoints a person set. */
   readonly breakpoints = new Set<number>();
+  /** The scenario on the screen and the comparisons beside it; the lab puts them there. */
+  stories!: Stories;
   /** True while the machine runs: nothing is foretold then. */
   running = false;
   /** The report of the last audit of the whole machine, or null. */

@@ -22,12 +22,12 @@ export interface MachineSetup {
   readonly audit: AuditMode;
   readonly findings: "mark" | "stop";
   readonly unimplemented: "stop" | "ud";
-  /** What a triple fault does: stops the machine (when absent), or resets the processor as a PC's chipset does. */
-  readonly tripleFault?: "stop" | "reset" | undefined;
   /** Levels of the host tables under nested paging; 4 when not said. */
   readonly nestedLevels?: 3 | 4 | undefined;
   /** Entries of each page-walk cache under nested paging; 0, none, when not said. */
   readonly walkCache?: number | undefined;
+  /** What a triple fault does: stops the machine (when absent), or resets the processor as a PC's chipset does. */
+  readonly tripleFault?: "stop" | "reset" | undefined;
 }
 
 export const POLICY_NONE = "none";

@@ -409,12 +409,6 @@ const rows: readonly Omit<EventKind, "id">[] = [
     fields: [f1("byte", "hex32")],
   },
   {
-    name: "triple_fault",
-    group: "fault",
-    help: "An exception while #DF was being delivered: the processor shut down.",
-    fields: [f1("at", "gva"), f1("then", { names: ["stopped", "reset"] })],
-  },
-  {
     name: "nested_fault",
     group: "fault",
     help: "Nested paging: the host tables had no translation of a guest-physical address; for says whose it is.",
@@ -491,6 +485,12 @@ const rows: readonly Omit<EventKind, "id">[] = [
     group: "sp",
     help: "All shadow pages are zapped; the generation and how many pages were in use.",
     fields: [f1("generation", "dec"), f1("used", "dec")],
+  },
+  {
+    name: "triple_fault",
+    group: "fault",
+    help: "An exception while #DF was being delivered: the processor shut down.",
+    fields: [f1("at", "gva"), f1("then", { names: ["stopped", "reset"] })],
   },
 ];
 

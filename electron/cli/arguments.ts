@@ -32,10 +32,10 @@ export interface RunArguments {
   readonly memoryDump: string | null;
   readonly audit: AuditMode;
   readonly unimplemented: "stop" | "ud";
-  readonly tripleFault: TripleFault;
   /** Under nested paging: host levels, and entries of each page-walk cache. */
   readonly nestedLevels: 3 | 4;
   readonly walkCache: number;
+  readonly tripleFault: TripleFault;
 }
 
 export type HazardWord = "guarded" | "as-it-was";
@@ -285,9 +285,9 @@ function parseRun(words: readonly string[]): RunArguments {
     memoryDump: null,
     audit: DEFAULT_CONFIG.audit,
     unimplemented: DEFAULT_CONFIG.unimplemented,
-    tripleFault: "stop",
     nestedLevels: 4,
     walkCache: 0,
+    tripleFault: "stop",
   };
   const seen = new Set<string>();
   for (let i = 0; i < words.length; i++) {

@@ -16,6 +16,7 @@ import {
   WalkCacheSize,
   whole,
 } from "./config.ts";
+import { STORY_COMMANDS } from "./stories.ts";
 
 export const Space = v.picklist(["gva", "gpa", "hpa"], "space must be gva, gpa or hpa");
 export type Space = v.InferOutput<typeof Space>;
@@ -101,6 +102,7 @@ export const Command = v.variant(
     }),
     /** The run as `quadrant run --json` writes it; answers a RunReport. */
     v.strictObject({ name: v.literal("report") }),
+    ...STORY_COMMANDS,
   ],
   (issue) => `unknown command ${issue.received}`,
 );

@@ -41,9 +41,6 @@ export type FindingMode = v.InferOutput<typeof FindingMode>;
 export const Unimplemented = v.picklist(["stop", "ud"], "unimplemented must be stop or ud");
 export type Unimplemented = v.InferOutput<typeof Unimplemented>;
 
-/** A triple fault: the machine is over, or its processor is reset, as a PC's chipset does. */
-export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
-export type TripleFault = v.InferOutput<typeof TripleFault>;
 /** Levels of the host tables under nested paging. */
 export const NestedLevels = v.picklist([3, 4], "nested paging has 3 or 4 host levels");
 export type NestedLevels = v.InferOutput<typeof NestedLevels>;
@@ -51,6 +48,9 @@ export type NestedLevels = v.InferOutput<typeof NestedLevels>;
 /** Entries of each page-walk cache under nested paging; 0: none. */
 export const WALK_CACHE_MOST = 64;
 export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
+/** A triple fault: the machine is over, or its processor is reset, as a PC's chipset does. */
+export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
+export type TripleFault = v.InferOutput<typeof TripleFault>;
 
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
@@ -71,12 +71,12 @@ export const MachineConfig = v.strictObject({
   audit: AuditMode,
   findings: FindingMode,
   unimplemented: Unimplemented,
-  /** Absent: stop. */
-  tripleFault: v.optional(TripleFault),
   /** Nested paging: 4 when not said. */
   nestedLevels: v.optional(NestedLevels),
   /** Nested paging: 0 when not said. */
   walkCache: v.optional(WalkCacheSize),
+  /** Absent: stop. */
+  tripleFault: v.optional(TripleFault),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 

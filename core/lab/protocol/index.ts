@@ -5,4 +5,5 @@ export * from "../../trace/events.ts";
 export * from "./commands.ts";
 export * from "./config.ts";
 export * from "./messages.ts";
+export * from "./stories.ts";
 export * from "./views.ts";

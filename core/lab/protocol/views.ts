@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { PHYSICAL_LIMIT, Space } from "./commands.ts";
 import { u32, whole } from "./config.ts";
+import { type CompareView, type ScenarioView, STORY_VIEWS } from "./stories.ts";
 
 const AccessKind = v.picklist(["read", "write", "fetch"], "access must be read, write or fetch");
 
@@ -52,6 +53,7 @@ export const ViewRequest = v.variant(
     v.strictObject({ kind: v.literal("counters") }),
     v.strictObject({ kind: v.literal("console") }),
     v.strictObject({ kind: v.literal("audit") }),
+    ...STORY_VIEWS,
   ],
   (issue) => `unknown view ${issue.received}`,
 );
@@ -432,4 +434,6 @@ export type ViewData =
   | EventsView
   | CountersView
   | ConsoleView
-  | AuditView;
+  | AuditView
+  | ScenarioView
+  | CompareView;

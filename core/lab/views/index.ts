@@ -10,6 +10,7 @@ import { openEvents } from "./events.ts";
 import { openMemory } from "./memory.ts";
 import { openShadowPage, openShadowPages } from "./shadow-pages.ts";
 import { openAudit, openConsole, openCounters } from "./small.ts";
+import { openCompare, openScenario } from "./stories.ts";
 import { openTable } from "./table.ts";
 import type { View } from "./view.ts";
 import { openWalk } from "./walk.ts";
@@ -43,5 +44,9 @@ export function openView(lab: LabContext, request: ViewRequest): View {
       return openConsole(lab);
     case "audit":
       return openAudit(lab);
+    case "scenario":
+      return openScenario(lab);
+    case "compare":
+      return openCompare(lab, request);
   }
 }

@@ -65,9 +65,8 @@ describe("run", () => {
         ..."--max-instructions 1_000_000 --serial - --json r.json --memory-dump m.bin --audit every".split(
           " ",
         ),
-        ..."--address=0x200000 --unimplemented ud --nested-levels 3 --walk-cache 16 --triple-fault reset".split(
-          " ",
-        ),
+        ..."--address=0x200000 --unimplemented ud --nested-levels 3 --walk-cache 16".split(" "),
+        ..."--address=0x200000 --unimplemented ud --triple-fault reset".split(" "),
       ),
     ).toEqual({
       command: "run",
@@ -86,9 +85,9 @@ describe("run", () => {
       memoryDump: "m.bin",
       audit: "every",
       unimplemented: "ud",
-      tripleFault: "reset",
       nestedLevels: 3,
       walkCache: 16,
+      tripleFault: "reset",
     });
   });
 });
