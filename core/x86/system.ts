@@ -170,13 +170,15 @@ export function loadTaskCr3(cpu: Cpu, value: number): boolean {
   if ((cpu.cr0 & CR0_PG) === 0) return true;
   const old = cpu.cr3;
   cpu.cr3 = value;
-  if (cpu.emulating) return cpu.emulator!.cr3Loaded(value);
-  const good = (cpu.cr4 & CR4_PAE) === 0 || loadPdptes(cpu, value);
-  if (old !== value) {
-    traceCr(cpu, 3, old, value);
-    applyControls(cpu);
-    cpu.paging.flushForCr3();
-  }
+  const good = cpu.emulating
+    ? cpu.emulator!.cr3Loaded(value)
+    : (cpu.cr4 & CR4_PAE) === 0 || cpu.paging.loadPdptes(value);
+  if (old === value) return good;
+  traceCr(cpu, 3, old, value);
+  // A hypervisor with shadow tables makes its own roots follow when the switch is done.
+  if (isOwned(cpu)) return good;
+  applyControls(cpu);
+  cpu.paging.flushForCr3();
   return good;
 }
 

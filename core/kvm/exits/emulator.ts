@@ -76,6 +76,8 @@ export class Emulator implements EmulatorPort {
   mmio = false;
   /** Stores go behind the shadow's back (string input as it was, 7.5). */
   behind = false;
+  /** A task switch loaded CR3: the roots are to follow. */
+  newCr3 = false;
   /** Fault that an access raised, for the event of the emulation. */
   faulted = false;
   private readonly mmu: Mmu;
@@ -91,6 +93,7 @@ export class Emulator implements EmulatorPort {
 
   begin(): void {
     this.mmio = false;
+    this.newCr3 = false;
     this.faulted = false;
   }
 
@@ -143,8 +146,9 @@ export class Emulator implements EmulatorPort {
     this.store(this.second, 0, size - here, next, by === 0 ? upper : upper >>> by);
   }
 
-  /** The PDPTEs of a task's CR3; roots and processor follow when the instruction is done (controlsChanged). */
+  /** The PDPTEs of a task's CR3; roots and processor follow when the instruction is done. */
   cr3Loaded(cr3: number): boolean {
+    this.newCr3 = true;
     return this.mmu.rootLevel !== 3 || loadPdptrs(this.mmu, cr3);
   }
 

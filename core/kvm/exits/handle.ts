@@ -32,7 +32,7 @@ import {
   VECTORING_NONE,
 } from "../../x86/door.ts";
 import { C } from "../counters.ts";
-import { CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
+import { CR0_PG, CR0_TS, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
 import { FINDING_NO_PROGRESS, type Mmu } from "../mmu.ts";
 import { H_DELIVERY_INTO_TABLE, H_PIO_STRING_INPUT, H_WP_TRICK } from "../policy/hazards.ts";
 import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO } from "../shadow/fault.ts";
@@ -256,7 +256,8 @@ export class ExitHandler {
     emulator.behind = false;
     if (input && mmu.count[C.mmu_pte_write]! > writes) mmu.guard(H_PIO_STRING_INPUT, gva, 0);
     if (again) cpu.inject(vector, VECTORING_EXTERNAL, vectoringError);
-    if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
+    if (emulator.newCr3) resetContext(mmu);
+    else if (((cpu.cr0 ^ cr0) & ~CR0_TS) !== 0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
       this.controlsChanged(efer);
     // An emulated MOV to CR3 leaves the guest's PDPTEs in the unit.
     else if (mmu.rootHpa !== INVALID_ROOT) cpu.paging.loadPdptes(mmu.rootHpa);
@@ -291,10 +292,10 @@ export class ExitHandler {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
     this.heavy = true;
-    const { cr0, cr3, cr4, efer } = cpu;
     this.emulator.begin();
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
-    if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4) this.controlsChanged(efer);
+    // Its PDPTEs are there; CR0.TS, which a switch sets, means nothing to the shadow.
+    if (this.emulator.newCr3) resetContext(mmu);
     const answer = this.afterStep(code);
     const result = this.emulator.faulted ? EMU_FAULT : this.emulator.mmio ? EMU_MMIO : EMU_DONE;
     if (mmu.trace.on) mmu.trace.emit(EV_EMULATE, cpu.linearIp, result);

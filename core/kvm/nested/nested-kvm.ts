@@ -66,8 +66,7 @@ const FREE =
   (1 << EXIT_CR_READ) |
   (1 << EXIT_CLTS) |
   (1 << EXIT_LMSW) |
-  (1 << EXIT_INVLPG) |
-  (1 << EXIT_TASK_SWITCH);
+  (1 << EXIT_INVLPG);
 
 /** Nested faults in a row without a retired unit before the machine is told of a finding. */
 const LOST = 64;
@@ -223,6 +222,10 @@ export class NestedKvm {
         this.count[C.irq_exits]!++;
         cpu.inject(exit.value, VECTORING_EXTERNAL, -1); // acknowledged on exit
         return KVM_CONTINUE;
+      case EXIT_TASK_SWITCH:
+        // Unconditional under vmx. On the emulator nothing exits behind its commit point.
+        this.heavy = true;
+        return this.onEmulator(cpu.linearIp);
       case EXIT_TRIPLE_FAULT:
         this.heavy = true;
         return KVM_SHUTDOWN;
@@ -298,15 +301,20 @@ export class NestedKvm {
     return true;
   }
 
-  /** Runs the instruction, or the delivery, on the emulator. */
+  /** The access in hand has no memory: the instruction, or the delivery, is emulated. */
   private emulate(gva: number): number {
+    this.heavy = true;
+    this.count[C.mmio_exits]!++;
+    return this.onEmulator(gva);
+  }
+
+  /** Runs the instruction, or the delivery, on the emulator. */
+  private onEmulator(gva: number): number {
     const { cpu, emulator, unit } = this;
     emulator.begin();
     unit.software = emulator.bus;
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
     unit.software = null;
-    this.heavy = true;
-    this.count[C.mmio_exits]!++;
     if (emulator.faulted) this.count[C.pf_guest]!++;
     const answer = this.afterStep(code);
     if (this.trace.on) {

@@ -22,7 +22,10 @@ const EXECUTED = new Set([...ONE_BYTE, ...TWO_BYTE, ...X87].filter((row) => row.
 /** What nasm cannot or need not say: short loops, 16-bit branches, encodings without a name of their own. */
 function says(insn: Insn): boolean {
   const { name, operands } = insn.row;
-  if (!EXECUTED.has(insn.row) || /^(loop|jcxz|ud[01]|endbr|prefetch|cldemote|rsm|nop|salc)/.test(name))
+  if (
+    !EXECUTED.has(insn.row) ||
+    /^(loop|jcxz|ud[01]|endbr|prefetch|cldemote|rsm|nop|salc|e?vex|xabort|xbegin)/.test(name)
+  )
     return false;
   if (name === "xchg" && insn.isReg) return false; // nasm chooses which register comes first
   // nasm writes [eax*2] as [eax+eax], and picks the short form of a small immediate and of a shift by one.

@@ -285,3 +285,17 @@ describe("tasks", () => {
     expect(m.get32(0x7124) & FLAG_RF).toBe(FLAG_RF);
   });
 });
+
+describe("what later processors gave a meaning", () => {
+  it.each([
+    ["LES of a register", [0xc4, 0xc0]],
+    ["LDS of a register", [0xc5, 0xc0]],
+    ["BOUND of a register", [0x62, 0xc0]],
+    ["C7 /7", [0xc7, 0xf8, 0, 0, 0, 0]],
+    ["C6 /7", [0xc6, 0xf8, 0]],
+  ])("%s is #UD", (_, code) => {
+    const m = machine(code);
+    expect(m.cpu.run(5)).toBe(RUN_HALTED);
+    expect(m.cpu.eip).toBe(0x3000 + 6 * 16 + 1);
+  });
+});

@@ -118,6 +118,8 @@ const eight = Array.from({ length: 8 }, (_, i) => i);
 const sixteen = Array.from({ length: 16 }, (_, i) => i);
 const ENDS = { ends: true };
 const REP = { rep: true };
+/** Encodings that the P6 itself calls invalid (a register form of LES, LDS, BOUND; C6 and C7 /7), by their later names. */
+const LATER = always(S.invalid);
 
 export const ONE_BYTE: readonly Row[] = [
   ...eight.flatMap(arithmetic),
@@ -141,7 +143,7 @@ export const ONE_BYTE: readonly Row[] = [
   row(0x60, "pusha/pushad", "", always(K.pusha)),
   row(0x61, "popa/popad", "", always(K.popa)),
   row(0x62, "bound", "Gv,Ma", always(B.bound)),
-  row(0x62, "evex", "", null, { form: "reg" }),
+  row(0x62, "evex", "", LATER, { form: "reg" }),
   row(0x63, "arpl", "Ew,Gw", always(S.arpl)),
   row(0x68, "push", "Iz", bySize(K.push32I, K.push16I)),
   row(0x69, "imul", "Gv,Ev,Iz", always(X.imulImm)),
@@ -212,13 +214,13 @@ export const ONE_BYTE: readonly Row[] = [
   row(0xc2, "ret", "Iw", always(B.retI), ENDS),
   row(0xc3, "ret", "", bySize(B.ret32, B.ret16), ENDS),
   row(0xc4, "les", "Gv,Mp", always(M.les), ENDS),
-  row(0xc4, "vex", "", null, { form: "reg" }),
+  row(0xc4, "vex", "", LATER, { form: "reg" }),
   row(0xc5, "lds", "Gv,Mp", always(M.lds), ENDS),
-  row(0xc5, "vex", "", null, { form: "reg" }),
+  row(0xc5, "vex", "", LATER, { form: "reg" }),
   row(0xc6, "mov", "Eb,Ib", byForm(M.mov8Ri, M.mov8Mi), { ext: 0 }),
-  row(0xc6, "xabort", "Ib", null, { ext: 7, rm: 0 }),
+  row(0xc6, "xabort", "Ib", LATER, { ext: 7, rm: 0 }),
   row(0xc7, "mov", "Ev,Iz", byBoth(M.mov32Ri, M.mov32Mi, M.mov16Ri, M.mov16Mi), { ext: 0 }),
-  row(0xc7, "xbegin", "Jz", null, { ext: 7, rm: 0 }),
+  row(0xc7, "xbegin", "Jz", LATER, { ext: 7, rm: 0 }),
   row(0xc8, "enter", "Iw,Ib", always(K.enter)),
   row(0xc9, "leave", "", always(K.leave)),
   row(0xca, "retf", "Iw", always(B.retFar), ENDS),

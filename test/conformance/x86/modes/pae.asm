@@ -7,6 +7,7 @@ TSSA equ 0x50
 TSSB equ 0x58
 TSSBAD equ 0x60
 TSSV equ 0x68
+TSSSAME equ 0x70         ; the CR3 of A
 ; page-directory-pointer tables of 32 bytes at POINTERS; directories behind; data pages: 600000 and 800000
 POINTERS equ 0x42000
 PD equ 0x43000          ; task A: 0-2 MiB, 2-4 ... identity, 4 MiB large pages of 2 MiB
@@ -30,6 +31,7 @@ gdt:
  SEGMENT A(tss_b), 0x67, 0x89, 0
  SEGMENT A(tss_bad), 0x67, 0x89, 0
  SEGMENT A(tss_v), 0x67, 0x89, 0
+ SEGMENT A(tss_same), 0x67, 0x89, 0
 GDT_END:
 ; cr3, eip, eflags, esp, cs, data selectors
 %macro TASK 6
@@ -39,6 +41,7 @@ align 8
 tss_a: TASK POINTERS, 0, 2, 0, CODE32, DATA32
 tss_b: TASK POINTERS + 0x20, task_b, 2, STACK0 - 0x800, CODE32, DATA32
 tss_bad: TASK POINTERS + 0x40, task_b, 2, STACK0 - 0x800, CODE32, DATA32
+tss_same: TASK POINTERS, task_same, 2, STACK0 - 0x800, CODE32, DATA32
 tss_v: TASK POINTERS + 0x20, R(task_v), 0x23202, 0xf00, PARA, PARA
 
 %macro IS 2 ; operand, value
@@ -130,7 +133,23 @@ walk:
  int 0x35
  loop .again
  IS [SHARED + 0x200000], 0x802 + 20
+ ; a PDPTE is stored: it counts from the next load of CR3 on, and a task switch is one, also of the same CR3
+ mov dword [logged], LOG
+ mov dword [POINTERS + 8], PD + 1
+ EXPECT unseen
+ mov eax, [0x40000000 + SHARED]
+unseen:
+ IS [LOG], 14
+ call TSSSAME:0
+ mov eax, [0x40000000 + SHARED]
+ sub eax, [SHARED]
+ IS eax, 0
  jmp finished
+task_same:
+ mov eax, [0x40000000 + SHARED]
+ sub eax, [SHARED]
+ IS eax, 0
+ iretd
 refused:
  inc dword [SHARED]
  pushfd
