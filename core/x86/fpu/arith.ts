@@ -179,17 +179,16 @@ export function div(cw: number, a: Num, b: Num, r: Raw): number {
   return denormals(a, b) | quotient(cw, sign, a, b, r);
 }
 
-/** What long division leaves, in unsigned halves. */
-let restHigh = 0;
-let restLow = 0;
+/** What long division leaves, in unsigned halves: high, low. Not plain variables: each store would make a number. */
+const rest = new Float64Array(2);
 
 /** One digit of 16 bits: floor(rest * 2^16 / divisor), for rest < divisor. */
 function digit(bh: number, bl: number, whole: number): number {
-  let d = Math.floor(((restHigh * TWO_32 + restLow) * 65536) / whole);
-  const low = restLow * 65536 - d * bl;
+  let d = Math.floor(((rest[0]! * TWO_32 + rest[1]!) * 65536) / whole);
+  const low = rest[1]! * 65536 - d * bl;
   const carry = Math.floor(low / TWO_32);
   let l = low - carry * TWO_32;
-  let h = restHigh * 65536 - d * bh + carry;
+  let h = rest[0]! * 65536 - d * bh + carry;
   // The estimate is off by one at most: its error is far below 1.
   if (h < 0) {
     d--;
@@ -208,8 +207,8 @@ function digit(bh: number, bl: number, whole: number): number {
       h--;
     }
   }
-  restHigh = h;
-  restLow = l;
+  rest[0] = h;
+  rest[1] = l;
   return d;
 }
 
@@ -218,15 +217,15 @@ function quotient(cw: number, sign: number, a: Num, b: Num, r: Raw): number {
   const bl = b.lo >>> 0;
   const whole = bh * TWO_32 + bl;
   const one = compareSignificands(a, b) >= 0;
-  restHigh = a.hi >>> 0;
-  restLow = a.lo >>> 0;
+  rest[0] = a.hi >>> 0;
+  rest[1] = a.lo >>> 0;
   let exp = a.exp - b.exp + BIAS;
   if (one) {
-    restHigh -= bh;
-    restLow -= bl;
-    if (restLow < 0) {
-      restLow += TWO_32;
-      restHigh--;
+    rest[0]! -= bh;
+    rest[1]! -= bl;
+    if (rest[1]! < 0) {
+      rest[1]! += TWO_32;
+      rest[0]!--;
     }
   }
   const d1 = digit(bh, bl, whole);
@@ -242,7 +241,7 @@ function quotient(cw: number, sign: number, a: Num, b: Num, r: Raw): number {
     lo = (lo >>> 1) | (hi << 31);
     hi = (hi >>> 1) | TOP_BIT;
   } else exp--;
-  if (restHigh !== 0 || restLow !== 0) ext |= 1;
+  if (rest[0]! !== 0 || rest[1]! !== 0) ext |= 1;
   return roundPack(cw, precisionOf(cw), sign, exp, hi, lo, ext, r);
 }
 
