@@ -1,6 +1,7 @@
 /** What the rooms above may use of the hypervisor. */
-export { auditNames, type Violation } from "./audit/checks.ts";
+export { auditNames } from "./audit/checks.ts";
 export { INVARIANTS, type Invariant } from "./audit/invariants.ts";
+export type { Violation } from "./audit/violation.ts";
 export { COUNTERS, type CounterRow } from "./counters.ts";
 export {
   KVM_CONTINUE,
