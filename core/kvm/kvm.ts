@@ -178,7 +178,7 @@ export class Kvm {
   }
 
   /** Checks all invariants, without side effects. */
-  audit(): { checked: string[]; violations: Violation[] } {
+  audit(): { checked: string[]; violations: readonly Violation[] } {
     return audit(this.mmu);
   }
 

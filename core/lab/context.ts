@@ -187,7 +187,8 @@ export class LabContext {
   auditReport(): AuditReport | null {
     const { setup, watch } = this.machine;
     const checked = this.lastAudit?.checked ?? [];
-    if (setup.audit === "every") return { checked, violations: watch.findings.list };
+    if (setup.audit === "every" || setup.audit === "full")
+      return { checked, violations: watch.findings.list };
     return this.lastAudit;
   }
 

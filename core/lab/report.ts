@@ -66,7 +66,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
   const { cpu, kvm, memory, setup, slots } = machine;
   const audit = audited ? machine.audit() : { checked: [], violations: [] };
   // The continuous audit has seen more than what is wrong at the end.
-  const violations = setup.audit === "every" ? machine.watch.findings.list : audit.violations;
+  const violations =
+    setup.audit === "every" || setup.audit === "full" ? machine.watch.findings.list : audit.violations;
   const bare = kvm === null;
   const entry = (hpa: number): string => hex64(memory.u32[hpa >>> 2]!, memory.u32[(hpa >>> 2) + 1]!);
   const root = kvm?.rootHpa ?? -1;

@@ -193,9 +193,11 @@ export class Machine {
   private loop(goal: number): boolean {
     const { cpu } = this;
     this.eventsSeen = this.trace.count;
+    this.watch.prepare();
     while (cpu.time < goal) {
-      const stepwise = this.setup.audit === "every" || this.stopAtEvents !== null;
+      const stepwise = this.watch.stepwise || this.stopAtEvents !== null;
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
+      if (stepwise) this.watch.begin(cpu.eip >>> 0);
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
       const disposition = code === RUN_EXIT ? this.handleExit() : code;
       this.watch.behindBoundary(code === RUN_EXIT);
@@ -231,6 +233,7 @@ export class Machine {
   private handleExit(): number {
     this.exits++;
     const kvm = this.hypervisor();
+    this.watch.begin(this.cpu.eip >>> 0);
     switch (kvm.handleExit()) {
       case KVM_HALTED:
         return RUN_HALTED;
@@ -318,6 +321,8 @@ export class Machine {
     if (refusal !== null) throw new MachineError(refusal);
     this.log.push({ at: this.stamp, input });
     this.cpu.newEpoch();
+    this.watch.prepare();
+    this.watch.begin(-1);
     try {
       const outcome = applyInput(this, input);
       this.watch.behindBoundary(true);
@@ -343,6 +348,7 @@ export class Machine {
   /** Changes the audit's mode and what a finding does; neither touches the machine's state. */
   setAudit(mode: MachineSetup["audit"], findings: MachineSetup["findings"]): void {
     this.setup = { ...this.setup, audit: mode, findings };
+    this.watch.prepare();
   }
 
   // ---- policies ----
@@ -466,6 +472,8 @@ export class Machine {
   /** One boundary further: a unit, a delivery or an exit. */
   private stepBoundary(): void {
     try {
+      this.watch.prepare();
+      this.watch.begin(this.cpu.eip >>> 0);
       const code = this.cpu.step(STEP_NORMAL);
       if (code === RUN_EXIT) this.handleExit();
       this.watch.behindBoundary(code === RUN_EXIT);

@@ -11,6 +11,7 @@ export const ATT_SHADOW = 8; // STI or MOV SS has just retired
 export const ATT_HALTED = 16;
 export const ATT_BREAK = 32; // breakpoints are set
 export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
+export const ATT_WATCHED = 128; // a store into a watched frame: the run comes back behind its instruction
 
 /** Flags that make every instruction a matter of its own. */
 export const FLAGS_STEPWISE = 0x1_0100; // RF, TF

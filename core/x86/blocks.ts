@@ -82,6 +82,7 @@ export class Block {
 
   /** Position of the instruction that ends `end` bytes from the first. One that has set EIP elsewhere is the last. */
   indexAt(end: number): number {
+    if (this.count === 1) return 0;
     const next = this.offsets.indexOf(end);
     return next > 0 ? next - 1 : this.count - 1;
   }

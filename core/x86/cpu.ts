@@ -6,7 +6,7 @@
  * where `intercepts` asks for one. 32-bit quantities are signed integers.
  */
 
-import type { HostMemory } from "../memory/host-memory.ts";
+import { FRAME_SHADOW, FRAME_WATCHED, type HostMemory } from "../memory/host-memory.ts";
 import type { Trace, TraceClock } from "../trace/trace.ts";
 import {
   linearCheck,
@@ -28,6 +28,7 @@ import {
   ATT_LINE,
   ATT_PENDING,
   ATT_SHADOW,
+  ATT_WATCHED,
   FLAT_CODE,
   FLAT_STACK,
   JUMP_ENTRIES,
@@ -153,6 +154,8 @@ export class Cpu implements Processor, TraceClock {
   private line = -1;
   /** Told when an external interrupt is taken off the line: by the guest, or (acknowledged on exit) by the hypervisor. */
   acknowledged: ((vector: number) => void) | null = null;
+  /** Told of each store of the processor's own into a watched frame: host byte address, bytes. Null: nobody watches. */
+  watched: ((host: number, size: number) => void) | null = null;
   /** Deliveries since a unit last retired, and when that was: see delivery.ts. */
   deliveries = 0;
   deliveriesAt = -1;
@@ -672,6 +675,26 @@ export class Cpu implements Processor, TraceClock {
     const hfn = hpa >>> 12;
     this.memory.touch(hfn);
     this.blocks.written(hfn, hpa & 0xffc, 4);
+    // A and D of sptes interest nobody; a walk that goes astray into a guest's table does.
+    if ((this.memory.flags[hfn]! & (FRAME_WATCHED | FRAME_SHADOW)) === FRAME_WATCHED)
+      this.watchedStore(hpa, 4);
+  }
+
+  /** A store of the processor's own goes into a frame that is watched (FRAME_WATCHED): told before the bytes change. */
+  watchedStore(host: number, size: number): void {
+    if (this.watched === null) return;
+    this.watched(host, size);
+    this.stopBehind();
+  }
+
+  /** The run comes back at the boundary behind the instruction or delivery in flight: `run` answers RUN_RETIRED. */
+  stopBehind(): void {
+    this.attention |= ATT_WATCHED;
+    // Like self-modifying code: what would follow in the block is dropped, and the run loop looks up.
+    const { running } = this;
+    if (running === null) return;
+    running.drop();
+    if (running.hfn >= 0) this.blocks.dropFrame(running.hfn);
   }
 
   /** Begins a new epoch of page versions: the next store into each page stamps it again. */

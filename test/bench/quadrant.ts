@@ -1,13 +1,14 @@
 /**
  * Runs one loop of loops.bin on Quadrant and prints one JSON line: milliseconds between the guest's 'S' and 'E', units
  * retired meanwhile, and the counters of the loop's work. Bundled and run by build/bench.mjs.
- * usage: node quadrant.mjs LOOP ITERATIONS POLICY on|off (trace) FILE (loops.bin)
+ * usage: node quadrant.mjs LOOP ITERATIONS POLICY on|off|causes (trace) FILE (loops.bin) [off|every (audit)]
  */
 import { readFileSync } from "node:fs";
 import { openImage } from "../../core/images/index.ts";
+import { CAUSES } from "../../core/machine/cause.ts";
 import { Machine } from "../../core/machine/machine.ts";
 
-const [loop, iterations, policy = "B", trace = "off", file = ""] = process.argv.slice(2);
+const [loop, iterations, policy = "B", trace = "off", file = "", audit = "off"] = process.argv.slice(2);
 
 /** Units a slice: short enough that reading the port between two slices blurs a measurement by about a millisecond. */
 const SLICE = 20_000;
@@ -27,16 +28,23 @@ const machine = Machine.boot(
     policy,
     tlb: "vmx",
     hazards: {},
-    audit: "off",
+    audit: audit === "every" ? "every" : "off",
     findings: "mark",
     unimplemented: "stop",
   },
   opened.image,
 );
-machine.trace.on = trace === "on";
+machine.trace.on = trace !== "off";
+if (trace === "causes") machine.trace.keep(CAUSES);
 
 let started = 0;
+let cpuAtStart = 0;
 let unitsAtStart = 0;
+/** Milliseconds of processor time that this process has used. */
+const cpuTime = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 const before = new Map<string, number>();
 const counters = (): [string, number][] => {
   const kvm = machine.kvm;
@@ -49,6 +57,7 @@ for (;;) {
   const sent = machine.serial.total;
   if (started === 0 && sent >= 1) {
     started = now;
+    cpuAtStart = cpuTime();
     unitsAtStart = machine.instructions;
     for (const [name, value] of counters()) before.set(name, value);
   }
@@ -59,7 +68,13 @@ for (;;) {
       if (n !== 0) did[name] = n;
     }
     console.log(
-      JSON.stringify({ ms: now - started, units: machine.instructions - unitsAtStart, counters: did }),
+      JSON.stringify({
+        ms: now - started,
+        cpu: cpuTime() - cpuAtStart,
+        units: machine.instructions - unitsAtStart,
+        counters: did,
+        violations: machine.watch.findings.total,
+      }),
     );
     break;
   }

@@ -233,6 +233,7 @@ export function make(
   policy: string,
   c: Case,
   hazards: Record<string, "guarded" | "as-it-was"> = {},
+  tlb: "vmx" | "svm" = "vmx",
 ): TwoMachines {
   const words = new Map<number, number>();
   const put = (gfn: number, index: number, low: number, high: number): void => {
@@ -258,6 +259,7 @@ export function make(
     policy,
     words,
     hazards,
+    tlb,
     cr0: 0x8001_0011 | 0,
     cr3: rootOf(mode, 0),
     cr4: mode === "pae" ? 0x20 : 0x10,

@@ -23,7 +23,7 @@ export function auditNames(svm: boolean): string[] {
 }
 
 /** Checks every invariant. No side effects. */
-export function audit(mmu: Mmu): { checked: string[]; violations: Violation[] } {
+export function audit(mmu: Mmu): { checked: string[]; violations: readonly Violation[] } {
   const sink = new Sink();
   const above = new Above();
   for (let hfn = 0; hfn < mmu.rmap.length; hfn++) if (mmu.rmap[hfn] !== 0) checkRmap(mmu, sink, hfn);

@@ -39,9 +39,8 @@ export function checkLeaf(mmu: Mmu, sink: Sink, above: Above, index: number): vo
   const ptr = mmu.hpaOf(page) + index * 8;
   const low = mmu.spteLow(ptr);
   if ((low & PT_P) === 0) return;
-  const what = (): string => `spte ${index} of ${nameOf(mmu, page)}`;
   if ((low & PT_SHADOW_IO_MARK) !== 0)
-    sink.say("I12", `${what()} is present with the MMIO mark`, placeOf(ptr));
+    sink.say("I12", `${what(mmu, ptr)} is present with the MMIO mark`, placeOf(ptr));
   const role = mmu.role[page]!;
   const glevels = roleGlevels(role);
   // Leaves of the mode without paging are plain 7.
@@ -50,9 +49,9 @@ export function checkLeaf(mmu: Mmu, sink: Sink, above: Above, index: number): vo
   // The CR0.WP=0 state (2.7).
   const trick = writable && (low & (PT_U | PT_SHADOW_WRITABLE)) === 0;
   if (writable && (low & PT_SHADOW_WRITABLE) === 0 && !trick)
-    sink.say("I10", `${what()} has W without bit 10`, placeOf(ptr));
+    sink.say("I10", `${what(mmu, ptr)} has W without bit 10`, placeOf(ptr));
   if ((low & PT_U) !== 0 && (low & PT_SHADOW_USER) === 0)
-    sink.say("I10", `${what()} has U without bit 11`, placeOf(ptr));
+    sink.say("I10", `${what(mmu, ptr)} has U without bit 11`, placeOf(ptr));
   const excused = trick && (mmu.cpu.cr0 & CR0_WP) === 0;
   if (!roleMetaphysical(role)) {
     guestEntry(mmu, page, index, gpte);
@@ -66,7 +65,7 @@ export function checkLeaf(mmu: Mmu, sink: Sink, above: Above, index: number): vo
     if ((pdeLow & (PT_P | PT_PS)) === PT_P) {
       sink.say(
         "I9",
-        `${what()} is a piece of a large page, its guest entry ${hex(pdeLow)} is a table`,
+        `${what(mmu, ptr)} is a piece of a large page, its guest entry ${hex(pdeLow)} is a table`,
         placeOf(ptr),
       );
       continue;
@@ -75,6 +74,9 @@ export function checkLeaf(mmu: Mmu, sink: Sink, above: Above, index: number): vo
     judge(mmu, sink, ptr, pdeLow, pdeHigh, gfn, -1, false, excused);
   }
 }
+
+const what = (mmu: Mmu, ptr: number): string =>
+  `spte ${(ptr & 0xfff) >> 3} of ${nameOf(mmu, mmu.pageOf(ptr & ~0xfff))}`;
 
 /** I9 and I11 of one leaf against one guest entry, which maps it to `gfn`. */
 function judge(
@@ -101,26 +103,26 @@ function judge(
   ) {
     return;
   }
-  const what = `spte ${(ptr & 0xfff) >> 3} of ${nameOf(mmu, mmu.pageOf(ptr & ~0xfff))}`;
+  const spte = what(mmu, ptr);
   const where = placeOf(ptr);
   const entry = entryHigh === 0 ? hex(entryLow) : `${hex(entryHigh)}:${hex(entryLow)}`;
   if ((entryLow & PT_P) === 0) {
-    sink.say("I9", `${what} is present, its guest entry ${entry} is not`, where);
+    sink.say("I9", `${spte} is present, its guest entry ${entry} is not`, where);
     return;
   }
   if (hfn !== spteFrame(low)) {
     sink.say(
       "I9",
-      `${what} maps frame ${hex(spteFrame(low))}, its guest entry ${entry} frame ${hfn < 0 ? "none" : hex(hfn)}`,
+      `${spte} maps frame ${hex(spteFrame(low))}, its guest entry ${entry} frame ${hfn < 0 ? "none" : hex(hfn)}`,
       where,
     );
   }
   if ((low & PT_W) !== 0 && (allowed & PT_W) === 0 && !excused)
-    sink.say("I9", `${what} is writable, the guest's entries (${entry}) are not`, where);
+    sink.say("I9", `${spte} is writable, the guest's entries (${entry}) are not`, where);
   if ((low & PT_U) !== 0 && (allowed & PT_U) === 0)
-    sink.say("I9", `${what} is the user's, the guest's entries (${entry}) are not`, where);
+    sink.say("I9", `${spte} is the user's, the guest's entries (${entry}) are not`, where);
   if ((entryHigh < 0 || nx) && mmu.spteHigh(ptr) >= 0)
-    sink.say("I9", `${what} may be executed, the guest's entries (${entry}) forbid it`, where);
+    sink.say("I9", `${spte} may be executed, the guest's entries (${entry}) forbid it`, where);
   if ((low & PT_W) !== 0 && (entryLow & PT_D) === 0)
-    sink.say("I11", `${what} is writable, its guest entry ${entry} is clean`, where);
+    sink.say("I11", `${spte} is writable, its guest entry ${entry} is clean`, where);
 }

@@ -22,6 +22,9 @@ const MOST = 1000;
 const ORDER = ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I3", "T1"];
 const RANK = new Map(ORDER.map((invariant, rank) => [invariant, rank]));
 
+/** No violation: the usual answer, made once. */
+export const NOTHING: readonly Violation[] = [];
+
 export class Sink {
   /** All that was said; grows also when nothing more is kept. */
   total = 0;
@@ -40,8 +43,8 @@ export class Sink {
   }
 
   /** Each violation once, in an order that depends on nothing but themselves. */
-  sorted(): Violation[] {
-    if (this.total === 0) return [];
+  sorted(): readonly Violation[] {
+    if (this.total === 0) return NOTHING;
     return [...this.kept.values()].sort(
       (a, b) =>
         RANK.get(a.invariant)! - RANK.get(b.invariant)! ||

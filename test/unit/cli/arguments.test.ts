@@ -96,7 +96,7 @@ describe("refusals say what would be right", () => {
     [["run", "a", "b"], /one image at a time: "a" and then "b"/],
     [["run", "a", "--polcy", "B"], /no option --polcy; did you mean --policy\?/],
     [["run", "a", "--policy"], /--policy needs a value/],
-    [["run", "a", "--audit", "always"], /every, end or off, not "always"/],
+    [["run", "a", "--audit", "always"], /every, full, end or off, not "always"/],
     [["run", "a", "--tlb", "x"], /vmx or svm/],
     [["run", "a", "--memory", "much"], /a size such as 64M/],
     [["run", "a", "--max-instructions", "1e6"], /whole number/],
