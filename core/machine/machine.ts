@@ -194,6 +194,9 @@ export class Machine {
     const { cpu } = this;
     this.eventsSeen = this.trace.count;
     this.watch.prepare();
+    // What an input broke stops the machine before anything runs.
+    const broken = this.watch.take();
+    if (broken !== null) return this.halt("finding", broken);
     while (cpu.time < goal) {
       const stepwise = this.watch.stepwise || this.stopAtEvents !== null;
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));

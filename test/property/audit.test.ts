@@ -22,6 +22,7 @@ const text = (violations: readonly Violation[]): string[] =>
 /** What else may happen between two boundaries: nobody is told but the audit's own hooks. */
 type Rude =
   | { readonly rude: "dma"; readonly frame: number; readonly index: number; readonly value: number }
+  | { readonly rude: "copy"; readonly from: number; readonly to: number; readonly pick: number }
   | { readonly rude: "raw"; readonly pick: number; readonly index: number; readonly bits: number };
 
 const rude = fc.oneof(
@@ -30,6 +31,12 @@ const rude = fc.oneof(
     frame: fc.nat(LOW_PAGES + HIGH_PAGES - 1),
     index: fc.constantFrom(0, 1, 2, 3, 256, 512, 513, 1022, 1023),
     value: fc.constantFrom(0, 0x5067, 0x10067, 0x11065, 0x11027, 0x1007, 0x9063, 0xe7),
+  }),
+  fc.record({
+    rude: fc.constant("copy" as const),
+    from: fc.constantFrom(0, 1, 2, 3, 256, 257, 511),
+    to: fc.constantFrom(0, 1, 2, 3, 4, 256, 511),
+    pick: fc.nat(1000),
   }),
   fc.record({
     rude: fc.constant("raw" as const),
@@ -47,6 +54,12 @@ function disturb(m: TwoMachines, what: Rude): void {
   if (what.rude === "dma") {
     at = ((HYPERVISOR_FRAMES + what.frame) << 10) + what.index;
     i32[at] = what.value;
+  } else if (what.rude === "copy") {
+    // One spte of an active page gets the value of another, perhaps another page's.
+    const active = m.kvm.shadowPages();
+    const at2 = active[what.pick % active.length]!.hpa >> 2;
+    at = (active[(what.pick >> 4) % active.length]!.hpa >> 2) + what.to * 2;
+    i32[at] = i32[at2 + what.from * 2]!;
   } else {
     // A word of pae_root, of a free page, or of an active one.
     const page = what.pick % 32;

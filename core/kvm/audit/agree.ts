@@ -36,7 +36,7 @@ export function leafAgrees(mmu: Mmu, page: number, index: number): boolean {
 }
 
 /**
- * A link that breaks neither I4 nor I8 leads where the guest's directory entry does, and takes no rights away (so that
+ * A link leads where the guest's directory entry does, and takes no rights away (so that
  * what the processor fills its TLB with is what the leaf says: T1).
  */
 export function linkAgrees(mmu: Mmu, page: number, index: number): boolean {
@@ -50,6 +50,7 @@ export function linkAgrees(mmu: Mmu, page: number, index: number): boolean {
   const glevels = roleGlevels(role);
   const direct = roleMetaphysical(mmu.role[child]!);
   if (roleGlevels(mmu.role[child]!) !== glevels) return false;
+  if (roleQuadrant(mmu.role[child]!) !== (glevels <= 2 ? index & 1 : 0)) return false;
   if (glevels === 0) return direct && mmu.gfn[child] === (roleQuadrant(role) * 512 + index) * 512;
   guestEntry(mmu, page, index, entry);
   if ((entry.low & PT_P) === 0) return false;

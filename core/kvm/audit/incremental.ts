@@ -73,6 +73,7 @@ export class IncrementalAudit {
   private readonly hotBuckets: number[] = [];
   private poolHot = false;
   private rootsHot = false;
+  private tlbHot = false;
   private oddRoots = false;
   private oddLinks = false;
   private readonly oddPages: NumberSet;
@@ -154,11 +155,14 @@ export class IncrementalAudit {
       this.lookAtRoots();
     }
     this.lookAtMappings();
+    const before = sink.total;
     this.lookAtTlb(rootsTouched);
+    this.tlbHot = sink.total !== before;
     this.hot =
       this.poolHot ||
       this.rootsHot ||
       this.oddRoots ||
+      this.tlbHot ||
       this.mustStep ||
       this.hotSptes.length +
         this.hotFrames.length +
