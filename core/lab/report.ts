@@ -3,6 +3,7 @@
  * Its schema is docs/run-report.schema.json; later versions only add keys.
  */
 import { COUNTERS, HAZARDS } from "../kvm/index.ts";
+import type { DatedViolation } from "../machine/findings.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { StopReason } from "../machine/setup.ts";
 import { latin1 } from "./views/small.ts";
@@ -25,9 +26,23 @@ export interface RunReport {
   readonly shadowPages: readonly ReportedShadowPage[];
   readonly audit: {
     readonly checked: readonly string[];
-    readonly violations: readonly { readonly invariant: string; readonly message: string }[];
+    readonly violations: readonly ReportedViolation[];
   };
   readonly serial: string;
+}
+
+export interface ReportedViolation {
+  readonly invariant: string;
+  readonly message: string;
+  /** Shadow page, spte and linear address, where the violation has them. */
+  readonly page?: string;
+  readonly index?: number;
+  readonly gva?: number;
+  /** Time at which it was first seen; EIP of the instruction that broke it, -1: something from outside did. */
+  readonly time: number;
+  readonly by: number;
+  /** Name of the event that touched the entry; absent when none told of it. */
+  readonly event?: string;
 }
 
 export interface ReportedShadowPage {
@@ -89,9 +104,23 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
     shadowPages: reportShadowPages(machine, entry),
     audit: {
       checked: audit.checked,
-      violations: violations.map(({ invariant, message }) => ({ invariant, message })),
+      violations: violations.map(reportViolation),
     },
     serial: latin1(machine.serial.output()),
+  };
+}
+
+function reportViolation(violation: DatedViolation): ReportedViolation {
+  const { invariant, message, page, index, gva, time, by, eventName } = violation;
+  return {
+    invariant,
+    message,
+    ...(page === undefined ? {} : { page: hex(page) }),
+    ...(index === undefined ? {} : { index }),
+    ...(gva === undefined ? {} : { gva }),
+    time,
+    by,
+    ...(eventName === "" ? {} : { event: eventName }),
   };
 }
 

@@ -59,7 +59,9 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --serial FILE|-                  write what the guest sends to its serial port; - is standard output
   --json FILE|-                    write the run's report
   --memory-dump FILE               write guest-physical memory, byte i at offset i, holes sparse
-  --audit every|end|off            check the invariants of shadow paging (${DEFAULT_CONFIG.audit})
+  --audit every|full|end|off       check the invariants of shadow paging (${DEFAULT_CONFIG.audit}): every: at each boundary what was
+                                   touched, naming the instruction and event that broke one; full: at each boundary
+                                   everything (slow); end: everything, once
   --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
 
 Exit codes: 0 the guest ran to its stop; 1 an invariant was violated, or a finding; 2 bad arguments or image;
