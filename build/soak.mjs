@@ -26,6 +26,7 @@ const cases = {
   QUADRANT_RUNS: Math.ceil(3000 * factor),
   QUADRANT_DECODE_CASES: Math.ceil(2_000_000 * factor),
   QUADRANT_EXECUTE_CASES: Math.ceil(300_000 * factor),
+  QUADRANT_X87_CASES: Math.ceil(1_000_000 * factor),
 };
 console.log(
   Object.entries(cases)

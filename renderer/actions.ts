@@ -88,6 +88,15 @@ export function keyOf(event: KeyboardEvent): string {
   return parts.join("+");
 }
 
+/** Keys with which one edits text: they belong to the field one types in, whatever they mean elsewhere. */
+const EDITING = /^Ctrl\+(Shift\+)?([ACVXYZ]|Backspace|Delete|Insert|Home|End|Arrow\w+)$/;
+
+/** Whether a key (as `keyOf` writes it) stays in the text field it is pressed in; the others mean what they always mean. */
+export function staysInField(key: string): boolean {
+  if (EDITING.test(key)) return true;
+  return !/^(Ctrl\+.+|Alt\+\d|(Shift\+)?F\d+)$/.test(key);
+}
+
 /** A key as this system writes it. */
 export function keyText(key: string): string {
   const text = key.replace("ArrowLeft", "Left").replace("ArrowRight", "Right");

@@ -15,7 +15,7 @@ export const FLOORS = [
   ["kvm", "devices"],
   ["guests", "images"],
   ["machine"],
-  ["scenario"],
+  ["scenario", "experiment"],
   ["lab"],
   ["host"],
 ];
@@ -24,8 +24,8 @@ const floorOf = (room) => FLOORS.findIndex((rooms) => rooms.includes(room));
 const PROTOCOL = "core/lab/protocol/index.ts";
 /** Packages each part may import; a name covers what lies below it. */
 const PACKAGES = {
-  core: ["valibot"],
-  electron: ["electron", "valibot", "node:"],
+  core: ["valibot", "jsonc-parser"],
+  electron: ["electron", "echarts", "valibot", "node:"],
   renderer: ["svelte", "dockview", "@fontsource"],
 };
 const SOURCE = new Set([".ts", ".mts", ".js", ".mjs", ".svelte"]);

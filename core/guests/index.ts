@@ -3,6 +3,7 @@
  * the source in its folder; what it does and why is told at the head of that source.
  */
 import { decodeBase64 } from "./decode.ts";
+import * as nanobench from "./nanobench/binary.ts";
 import * as nonpae from "./nonpae-kernel/binary.ts";
 import * as pae from "./pae-kernel/binary.ts";
 import * as quadrant from "./quadrant/binary.ts";
@@ -74,6 +75,18 @@ export const GUESTS: readonly BuiltinGuest[] = [
     memoryHigh: 16 * MIB,
     bytes: decodeBase64(pae.BINARY),
     symbols: symbolsOf(pae.SYMBOLS),
+    pauseAt: null,
+    introduction: [],
+  },
+  {
+    id: "nanobench",
+    title: "Nanobenchmarks",
+    help: "The loops with which virtualisation is measured (call/ret, in, divzero, page faults, PTE writes, demand paging, fork, context switches): what the experiments count. Run by itself it goes through all of them.",
+    kind: "multiboot",
+    memory: 16 * MIB,
+    memoryHigh: 0,
+    bytes: decodeBase64(nanobench.BINARY),
+    symbols: symbolsOf(nanobench.SYMBOLS),
     pauseAt: null,
     introduction: [],
   },

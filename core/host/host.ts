@@ -30,9 +30,9 @@ export interface HostedLab {
   closeAllViews(): void;
   /** The status, when it changed since it was last collected (or `force`); figures that only count up if wanted. */
   collectStatus(force: boolean, mips: number, figures: boolean): Status | null;
-  /** Open views that need not be asked at every push. */
+  /** Open views that take turns while the machine runs. */
   readonly calmViews: number;
-  /** Data of the views that changed since they were last asked; `most` of the calm ones are. Errors are reported, not thrown. */
+  /** Data of the views that changed since they were last asked; `most` of the calm ones have their turn. Errors are reported, not thrown. */
   collectViews(
     failed: (view: number, error: string) => void,
     most: number,
@@ -60,8 +60,10 @@ export const SLICE_MS = 4;
 export const PUSH_MS = 1000 / 60;
 /** A look may come this much early; the one after it is then due later by as much. */
 const EARLY_MS = 2;
-/** While the machine runs, each calm view and the status's figures are told of this often. */
+/** While the machine runs, each calm view has its turn, and the status's figures are told, this often at most … */
 export const CALM_MS = 100;
+/** … and not more often than at every so many pushes: a window that is late gets lighter pushes, not heavier ones. */
+export const CALM_PUSHES = 4;
 const MIPS_WINDOW_MS = 250;
 /** Slices that a push tells of at most; a push that was not sent in time loses its oldest. */
 const SLICES_TOLD = 64;
@@ -87,6 +89,7 @@ export class Host {
   /** Calm views that are due, as a fraction: they take turns, so that no push is heavier than the others. */
   private calmDue = 0;
   private lastFigures = Number.NEGATIVE_INFINITY;
+  private looksSinceFigures = 0;
   /** Where and when each slice since the last push ended: machine's time, host's clock, and so on. */
   private slices: number[] = [];
 
@@ -209,9 +212,14 @@ export class Host {
   private push(): void {
     const { lab } = this;
     const now = this.tools.now();
-    const figures = !lab.running || now - this.lastFigures >= CALM_MS;
+    this.looksSinceFigures++;
+    const rested = now - this.lastFigures >= CALM_MS && this.looksSinceFigures >= CALM_PUSHES;
+    const figures = !lab.running || rested;
     const status = lab.collectStatus(this.statusWanted, lab.running ? this.mips : 0, figures);
-    if (status !== null) this.lastFigures = now;
+    if (status !== null) {
+      this.lastFigures = now;
+      this.looksSinceFigures = 0;
+    }
     const calm = lab.running ? this.calmNow(now) : Number.POSITIVE_INFINITY;
     const views = lab.collectViews((view, error) => this.post({ type: "viewError", view, error }), calm);
     this.lastLook = now;
@@ -224,9 +232,9 @@ export class Host {
     this.post({ type: "push", seq: this.seq++, status, views, slices });
   }
 
-  /** How many calm views this push may ask. */
+  /** How many calm views have their turn in this push. */
   private calmNow(now: number): number {
-    const passed = Math.min(CALM_MS, now - this.lastLook);
+    const passed = Math.min(CALM_MS / CALM_PUSHES, now - this.lastLook);
     this.calmDue += (this.lab.calmViews * passed) / CALM_MS;
     const whole = Math.floor(this.calmDue);
     this.calmDue -= whole;

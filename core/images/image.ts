@@ -27,6 +27,15 @@ export interface StartRegs {
   readonly edi: number;
 }
 
+/** Unsigned 32-bit values; EFER's low word. */
+export interface StartControls {
+  readonly cr0: number;
+  readonly cr3: number;
+  readonly cr4: number;
+  readonly efer: number;
+  readonly eflags: number;
+}
+
 export interface LoadedImage {
   readonly kind: LoadedKind;
   /** To be stored in this order; where two overlap, the later one wins. `bytes` may be a window on the image's file. */
@@ -37,6 +46,8 @@ export interface LoadedImage {
   readonly entry: number;
   /** Unsigned 32-bit values. EFLAGS is 2. */
   readonly regs: StartRegs;
+  /** Control registers to start with, for images that begin with paging on (scenarios). Absent: CR0 = 0x11, others 0. */
+  readonly controls?: StartControls;
   /** What GDTR holds; the bytes are one of the writes. CS is 0x08, all data segments are 0x10. */
   readonly gdt: { readonly base: number; readonly limit: number };
   /** Ascending by address. */

@@ -8,7 +8,7 @@ import { loadFlat } from "./flat.ts";
 import { type ImageOptions, type OpenResult, refuse } from "./image.ts";
 import { loadMultiboot } from "./multiboot.ts";
 
-export type { ImageOptions, LoadedImage, LoadedKind, OpenResult, StartRegs } from "./image.ts";
+export type { ImageOptions, LoadedImage, LoadedKind, OpenResult, StartControls, StartRegs } from "./image.ts";
 
 export const IMAGE_KINDS = ["auto", "flat", "elf", "multiboot"] as const;
 
@@ -33,3 +33,4 @@ export function openImage(bytes: Uint8Array, kind: string, options: ImageOptions
       return refuse(`unknown image kind "${kind}": it should be one of ${IMAGE_KINDS.join(", ")}`);
   }
 }
+export { placeGdt, ZERO_REGS } from "./image.ts";

@@ -2,11 +2,12 @@
  * The counters, as data: every name of docs/kvm-shadow-mmu.md 10.1, the 2.6.32 set of 10.2, Quadrant's own, and one
  * a guard. Values live in one Float64Array, indexed by the row.
  */
+import { NESTED_COUNTERS } from "./nested/counters.ts";
 import { HAZARDS } from "./policy/hazards.ts";
 
 export interface CounterRow {
   readonly name: string;
-  readonly group: "vcpu" | "mmu" | "quadrant" | "guards";
+  readonly group: "vcpu" | "mmu" | "quadrant" | "guards" | "nested";
   readonly help: string;
 }
 
@@ -39,6 +40,16 @@ export const C = {
   largepages: 22,
   quadrant_skipped: 23,
   refills: 24,
+  pf_taken: 25,
+  pf_emulate: 26,
+  pf_spurious: 27,
+  pf_mmio_spte_created: 28,
+  pages_4k: 29,
+  pages_2m: 30,
+  pages_1g: 31,
+  nx_lpage_splits: 32,
+  max_mmu_rmap_size: 33,
+  max_mmu_page_hash_collisions: 34,
 } as const;
 
 const rows: CounterRow[] = [
@@ -52,11 +63,15 @@ const rows: CounterRow[] = [
     group: "vcpu",
     help: "Page faults injected into the guest (or a double fault in their place), the emulator's own included.",
   },
-  { name: "tlb_flush", group: "vcpu", help: "MOV to CR3 with paging on (kvm_mmu_flush_tlb)." },
+  {
+    name: "tlb_flush",
+    group: "vcpu",
+    help: "MOV to CR3 with paging on (kvm_mmu_flush_tlb). From E1 on also every building of roots, and local flushes of pte_write, synchronisation and INVLPG.",
+  },
   {
     name: "invlpg",
     group: "vcpu",
-    help: "Always 0 in this version: INVLPG does not exit and nothing counts it.",
+    help: "INVLPGs that exited: always 0 up to E1, where INVLPG does not exit and nothing counts it.",
   },
   { name: "exits", group: "vcpu", help: "Every VM exit." },
   { name: "io_exits", group: "vcpu", help: "Exits for IN, OUT, INS and OUTS." },
@@ -98,13 +113,17 @@ const rows: CounterRow[] = [
   { name: "mmu_recycled", group: "mmu", help: `Shadow pages reclaimed because the pool ran low.${LATER}` },
   { name: "mmu_cache_miss", group: "mmu", help: `kvm_mmu_get_page had to make a page.${LATER}` },
   { name: "mmu_shadow_zapped", group: "mmu", help: `Whole shadow pages zapped, for any reason.${LATER}` },
-  { name: "mmu_unsync", group: "mmu", help: `Gauge: shadow pages out of sync. 0 in these policies.${LATER}` },
+  { name: "mmu_unsync", group: "mmu", help: `Gauge: shadow pages out of sync now. 0 before E2.${LATER}` },
   {
     name: "remote_tlb_flush",
     group: "mmu",
-    help: `Requests to other processors to flush. 0 in these policies.${LATER}`,
+    help: `Requests to all processors to flush their TLBs (this machine has one). 0 before E1.${LATER}`,
   },
-  { name: "largepages", group: "mmu", help: `Gauge: large sptes. None exist in this era.${LATER}` },
+  {
+    name: "largepages",
+    group: "mmu",
+    help: `Gauge: large sptes. None in any policy: host memory is in 4 KiB pages.${LATER}`,
+  },
   {
     name: "quadrant_skipped",
     group: "quadrant",
@@ -117,11 +136,46 @@ const rows: CounterRow[] = [
   },
 ];
 
+const MODERN = " (Policy F alone: a counter of today's kernel.)";
+rows.push(
+  { name: "pf_taken", group: "mmu", help: `Page faults that the handler took.${MODERN}` },
+  { name: "pf_emulate", group: "mmu", help: `Page faults answered by emulating the instruction.${MODERN}` },
+  { name: "pf_spurious", group: "mmu", help: `Page faults whose spte was right already.${MODERN}` },
+  {
+    name: "pf_mmio_spte_created",
+    group: "mmu",
+    help: `sptes made to remember an address without memory.${MODERN}`,
+  },
+  { name: "pages_4k", group: "mmu", help: `Gauge: present leaf sptes of 4 KiB.${MODERN}` },
+  { name: "pages_2m", group: "mmu", help: `Gauge: sptes of 2 MiB; host memory is in 4 KiB pages.${MODERN}` },
+  { name: "pages_1g", group: "mmu", help: `Gauge: sptes of 1 GiB; host memory is in 4 KiB pages.${MODERN}` },
+  {
+    name: "nx_lpage_splits",
+    group: "mmu",
+    help: `Large sptes split to be executed; there are none.${MODERN}`,
+  },
+  {
+    name: "max_mmu_rmap_size",
+    group: "mmu",
+    help: `Most writable leaves of one frame that its rmap ever held (the kernel's rmap has the read-only ones too).${MODERN}`,
+  },
+  {
+    name: "max_mmu_page_hash_collisions",
+    group: "mmu",
+    help: `Most pages of other frames that a look-up passed in a bucket.${MODERN}`,
+  },
+);
+
 /** Index of the first guard's counter; guard i counts at GUARD_COUNTERS + i. */
 export const GUARD_COUNTERS = rows.length;
 
 for (const hazard of HAZARDS) {
   rows.push({ name: `guard_${hazard.id}`, group: "guards", help: `Times the guard acted: ${hazard.title}` });
 }
+
+/** Index of the first counter of nested paging. */
+export const NESTED_FIRST = rows.length;
+
+for (const { name, help } of NESTED_COUNTERS) rows.push({ name, group: "nested", help });
 
 export const COUNTERS: readonly CounterRow[] = rows;

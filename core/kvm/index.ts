@@ -11,10 +11,14 @@ export {
 export { EXITS, type ExitRow, interceptsOf, type TlbKind } from "./exits/table.ts";
 export { type GuestWalk, Kvm, type KvmOptions } from "./kvm.ts";
 export * from "./layout.ts";
+export { NESTED_FRAME, NESTED_FRAMES_END } from "./nested/host-tables.ts";
+export { NestedKvm, type NestedKvmState, type NestedOptions } from "./nested/nested-kvm.ts";
 export { HAZARDS, type Hazard, type HazardSetting } from "./policy/hazards.ts";
-export { POLICY_TABLE as POLICIES } from "./policy/policies.ts";
+export { NESTED, POLICY_ROWS as POLICIES, type PolicyRow } from "./policy/rows.ts";
 export { describePaeRoot, type ShadowPage } from "./report.ts";
 export { parentsOf } from "./shadow/parents.ts";
 export { rmapOf } from "./shadow/rmap.ts";
-export { decodeRole, type Role } from "./shadow/role.ts";
+export { accessLetters, decodeRole, type Role } from "./shadow/role.ts";
+export { type RoleLayout, roleFieldsOf, shownRole } from "./shadow/role-layouts.ts";
 export type { KvmState } from "./state.ts";
+export { WRITE_PAGE_WORDS, type WriteRecord } from "./write/last-writes.ts";

@@ -13,13 +13,13 @@ import { COUNTERS } from "./counters.ts";
 import { Emulator, emulatorWritePhys } from "./exits/emulator.ts";
 import { ExitHandler } from "./exits/handle.ts";
 import { interceptsOf, type TlbKind } from "./exits/table.ts";
-import { KVM_NUM_MMU_PAGES, PAE_ROOT_FRAME, POOL_FRAME } from "./layout.ts";
+import { MAX_MMU_PAGES, PAE_ROOT_FRAME, POOL_FRAME } from "./layout.ts";
 import { Mmu } from "./mmu.ts";
 import { HAZARDS, type HazardSetting } from "./policy/hazards.ts";
 import { POLICIES, policyById } from "./policy/policies.ts";
 import { describePages, type ShadowPage } from "./report.ts";
 import { initPool } from "./shadow/pool.ts";
-import { loadPdptrs, resetContext, zapAll } from "./shadow/roots.ts";
+import { emptyAll, enterGuest, loadPdptrs, resetContext, zapAll } from "./shadow/roots.ts";
 import { WALK_MANUAL, WALK_PEEK, walkGuest } from "./shadow/walk.ts";
 import { Walker } from "./shadow/walker.ts";
 import { type KvmState, loadMmu, saveMmu } from "./state.ts";
@@ -85,15 +85,15 @@ export class Kvm {
   attach(): void {
     const { cpu } = this.mmu;
     cpu.bus = this.bus;
-    cpu.intercepts = interceptsOf(this.tlb);
+    cpu.intercepts = interceptsOf(this.tlb, this.mmu.policy.invlpg !== null);
     cpu.emulator = this.emulator;
   }
 
   /** Gives the hypervisor's frames back: all zero, no longer shadow. The machine then makes the processor bare. */
   stop(): void {
     const { memory } = this.mmu;
-    for (let page = 0; page <= KVM_NUM_MMU_PAGES; page++) {
-      const frame = page === KVM_NUM_MMU_PAGES ? PAE_ROOT_FRAME : POOL_FRAME + page;
+    for (let page = 0; page <= MAX_MMU_PAGES; page++) {
+      const frame = page === MAX_MMU_PAGES ? PAE_ROOT_FRAME : POOL_FRAME + page;
       memory.flags[frame]! &= ~FRAME_SHADOW;
       if (memory.version[frame] === 0) continue;
       memory.i32.fill(0, frame << 10, (frame + 1) << 10);
@@ -142,8 +142,11 @@ export class Kvm {
     const { mmu } = this;
     if (mmu.trace.on)
       mmu.trace.emit(EV_POLICY, POLICIES.indexOf(mmu.policy) + 1, POLICIES.indexOf(policy) + 1);
+    emptyAll(mmu);
     mmu.policy = policy;
-    zapAll(mmu);
+    initPool(mmu);
+    mmu.cpu.intercepts = interceptsOf(this.tlb, policy.invlpg !== null);
+    resetContext(mmu);
   }
 
   /**
@@ -164,7 +167,7 @@ export class Kvm {
   setTlb(kind: TlbKind): void {
     const { mmu } = this;
     mmu.svm = kind === "svm";
-    mmu.cpu.intercepts = interceptsOf(kind);
+    mmu.cpu.intercepts = interceptsOf(kind, mmu.policy.invlpg !== null);
     resetContext(mmu);
   }
 
@@ -207,7 +210,7 @@ export class Kvm {
   }
 
   /**
-   * Writes 1 to 8 bytes of guest-physical memory as the emulator: the policy hears of it before the bytes change. A
+   * Writes 1 to 8 bytes of guest-physical memory as the emulator: the policy hears of it. A
    * write over a page boundary is two. False: some of it has no memory, and nothing is stored there.
    */
   emulatorWritePhys(gpa: number, size: number, low: number, high = 0): boolean {
@@ -215,12 +218,17 @@ export class Kvm {
     let stored = true;
     const offset = gpa % 4096;
     const gfn = Math.floor(gpa / 4096);
-    if (offset + size <= 4096) return emulatorWritePhys(mmu, gfn, offset, size, low, high);
+    if (offset + size <= 4096) {
+      stored = emulatorWritePhys(mmu, gfn, offset, size, low, high);
+      enterGuest(mmu);
+      return stored;
+    }
     for (let i = 0; i < size; i++) {
       const at = gpa + i;
       const byte = (i < 4 ? low >>> (8 * i) : high >>> (8 * (i - 4))) & 0xff;
       if (!emulatorWritePhys(mmu, Math.floor(at / 4096), at % 4096, 1, byte, 0)) stored = false;
     }
+    enterGuest(mmu);
     return stored;
   }
 
@@ -233,6 +241,7 @@ export class Kvm {
     const policy = policyById(state.policy);
     if (policy === undefined) throw new RangeError(unknownPolicy(state.policy));
     this.mmu.policy = policy;
+    this.mmu.poolSize = policy.pool;
     this.mmu.svm = state.tlb === "svm";
     this.mmu.guarded.fill(1);
     for (const [id, setting] of Object.entries(state.hazards)) {

@@ -39,8 +39,10 @@ export const CR4_PAE = 0x20;
 export const CR4_PGE = 0x80;
 export const EFER_NXE = 0x800;
 
-/** Size of the pool and number of hash buckets (4.1). */
+/** Size of the pool and number of hash buckets at the reference commit (4.1); a policy may have another (9.1). */
 export const KVM_NUM_MMU_PAGES = 256;
+/** The largest pool of any policy: headers and the frames from POOL_FRAME on are there for so many. */
+export const MAX_MMU_PAGES = 1024;
 export const KVM_MIN_FREE_MMU_PAGES = 5;
 export const KVM_REFILL_PAGES = 25;
 export const NR_PTE_CHAIN_ENTRIES = 5;

@@ -16,28 +16,34 @@ import {
 import type { Trace } from "../trace/trace.ts";
 import type { Processor } from "../x86/door.ts";
 import type { Touched } from "./audit/touched.ts";
-import { COUNTERS, GUARD_COUNTERS } from "./counters.ts";
+import { C, COUNTERS, GUARD_COUNTERS } from "./counters.ts";
 import {
   CR0_PG,
   CR4_PAE,
   INVALID_ROOT,
-  KVM_NUM_MMU_PAGES,
+  MAX_MMU_PAGES,
   NR_PTE_CHAIN_ENTRIES,
   POOL_FRAME,
   PT_A,
   PT_D,
+  PT_P,
   RMAP_EXT,
 } from "./layout.ts";
 import { H_BAD_PAGE, HAZARDS } from "./policy/hazards.ts";
 import type { Policy } from "./policy/policies.ts";
+import { roleLevel } from "./shadow/role.ts";
 import { Walker } from "./shadow/walker.ts";
+import { LastWrites } from "./write/last-writes.ts";
 
 /** Words of a pte chain: five parents and the link to the next chain. */
 export const CHAIN_WORDS = NR_PTE_CHAIN_ENTRIES + 1;
 /** Words of an rmap descriptor: four sptes and the link to the next descriptor. */
 export const DESC_WORDS = RMAP_EXT + 1;
-/** Every leaf spte may need a descriptor of its own, every non-leaf spte a chain. */
-export const MAX_OBJECTS = KVM_NUM_MMU_PAGES * 512;
+/** Chains and descriptors that there is room for at first; `grow…` doubles. */
+const FIRST_OBJECTS = 1024;
+
+/** Words of the bitmap of unsync children of one page. */
+export const UNSYNC_WORDS = 16;
 
 /** Bits of `rights`: what the leaves of a shadow page were made under, remembered outside of its role. */
 export const RIGHT_W = 2;
@@ -62,23 +68,31 @@ export class Mmu {
   readonly guarded = new Uint8Array(HAZARDS.length).fill(1);
   readonly count = new Float64Array(COUNTERS.length);
 
+  /** Pages of the pool, and hash buckets: the policy's (4.1, 9.1). */
+  poolSize: number;
   // Shadow page headers (3.1), by pool index.
   /** gfn is a plain number: with reserved bits unchecked it may exceed 32 bits. */
-  readonly gfn = new Float64Array(KVM_NUM_MMU_PAGES);
-  readonly role = new Int32Array(KVM_NUM_MMU_PAGES);
-  readonly active = new Uint8Array(KVM_NUM_MMU_PAGES);
-  readonly slotBitmap = new Uint8Array(KVM_NUM_MMU_PAGES);
-  readonly rootCount = new Int32Array(KVM_NUM_MMU_PAGES);
-  readonly multimapped = new Uint8Array(KVM_NUM_MMU_PAGES);
+  readonly gfn = new Float64Array(MAX_MMU_PAGES);
+  readonly role = new Int32Array(MAX_MMU_PAGES);
+  readonly active = new Uint8Array(MAX_MMU_PAGES);
+  readonly slotBitmap = new Uint8Array(MAX_MMU_PAGES);
+  readonly rootCount = new Int32Array(MAX_MMU_PAGES);
+  readonly multimapped = new Uint8Array(MAX_MMU_PAGES);
   /** hpa of the one parent spte (0: none), or the number of the first chain. */
-  readonly parent = new Int32Array(KVM_NUM_MMU_PAGES);
-  readonly rights = new Uint8Array(KVM_NUM_MMU_PAGES);
+  readonly parent = new Int32Array(MAX_MMU_PAGES);
+  readonly rights = new Uint8Array(MAX_MMU_PAGES);
   /** Bucket chains, -1 ends. */
-  readonly hashHead = new Int32Array(KVM_NUM_MMU_PAGES).fill(-1);
-  readonly hashNext = new Int32Array(KVM_NUM_MMU_PAGES).fill(-1);
+  readonly hashHead = new Int32Array(MAX_MMU_PAGES).fill(-1);
+  readonly hashNext = new Int32Array(MAX_MMU_PAGES).fill(-1);
   /** active_mmu_pages: head is the newest. */
-  readonly listNext = new Int32Array(KVM_NUM_MMU_PAGES).fill(-1);
-  readonly listPrev = new Int32Array(KVM_NUM_MMU_PAGES).fill(-1);
+  readonly listNext = new Int32Array(MAX_MMU_PAGES).fill(-1);
+  readonly listPrev = new Int32Array(MAX_MMU_PAGES).fill(-1);
+  /** Out-of-sync pages (9.3): the flag; for upper pages how many children are marked, and which (512 bits a page). */
+  readonly unsync = new Uint8Array(MAX_MMU_PAGES);
+  readonly unsyncChildren = new Int32Array(MAX_MMU_PAGES);
+  readonly unsyncBits = new Int32Array(MAX_MMU_PAGES * UNSYNC_WORDS);
+  /** write_flooding_count of each page, where the policy counts by page (11). */
+  readonly writeFloods = new Int32Array(MAX_MMU_PAGES);
   activeHead = -1;
   activeTail = -1;
   /** free_pages: LIFO through listNext. */
@@ -86,10 +100,10 @@ export class Mmu {
   nFree = 0;
 
   // Parent chains (4.6) and rmap descriptors (4.7). Object 0 is unused; links of 0 end a list.
-  readonly chains = new Int32Array((MAX_OBJECTS + 1) * CHAIN_WORDS);
+  chains = new Int32Array((FIRST_OBJECTS + 1) * CHAIN_WORDS);
   chainFree = 0;
   chainTop = 1;
-  readonly descs = new Int32Array((MAX_OBJECTS + 1) * DESC_WORDS);
+  descs = new Int32Array((FIRST_OBJECTS + 1) * DESC_WORDS);
   descFree = 0;
   descTop = 1;
   /** Private word of each host frame: 0 none, an spte's hpa, or descriptor number * 2 + 1. */
@@ -107,6 +121,22 @@ export class Mmu {
   // Flood detector (6.3).
   lastPtWriteGfn = 0;
   lastPtWriteCount = 0;
+  /** hpa of the leaf that update_pte made last, and the gfn it maps (9.1, ~2.6.26); 0: none. */
+  lastPteUpdated = 0;
+  lastPteGfn = 0;
+
+  /** The last fault was a write to a table that stays write-protected: to be emulated. */
+  writePt = false;
+  /** Remote flushes wait for the end of the write in hand, and whether one waits. */
+  collecting = false;
+  flushPending = false;
+  /** mmu_valid_gen of the modern version: flips with each zap of everything. */
+  zapGeneration = 0;
+
+  /** An active root was zapped and marked invalid: roots are made anew before the guest goes on. */
+  reload = 0;
+  /** What the last writes did, for those who look. */
+  readonly lastWrites = new LastWrites();
 
   // Progress of the instruction in hand (the guards' second-zap rule).
   /** Retired units and address at the last exit for a page fault, and how many came without progress. */
@@ -136,7 +166,23 @@ export class Mmu {
     this.cpu = cpu;
     this.trace = trace;
     this.policy = policy;
+    this.poolSize = policy.pool;
     this.rmap = new Int32Array(memory.frames);
+  }
+
+  /** Room for chains (descriptors) up to `count` of them. Whoever holds the array takes it anew afterwards. */
+  growChains(count: number): void {
+    if (count * CHAIN_WORDS <= this.chains.length) return;
+    const grown = new Int32Array(Math.max(this.chains.length * 2, count * CHAIN_WORDS));
+    grown.set(this.chains);
+    this.chains = grown;
+  }
+
+  growDescs(count: number): void {
+    if (count * DESC_WORDS <= this.descs.length) return;
+    const grown = new Int32Array(Math.max(this.descs.length * 2, count * DESC_WORDS));
+    grown.set(this.descs);
+    this.descs = grown;
   }
 
   /** hpa of a pool page, and the page of an spte or child address (page_header). */
@@ -173,12 +219,19 @@ export class Mmu {
     i32[at + 1] = high;
     this.memory.touch(ptr >>> 12);
     if (this.touched !== null) this.touched.spte(ptr);
+    if (this.policy.modern && ((oldLow ^ low) & PT_P) !== 0) this.countLeaf(ptr, (low & PT_P) !== 0 ? 1 : -1);
     if (this.trace.on) {
       const page = ptr & ~0xfff;
       const index = (ptr & 0xfff) >> 3;
       if (low === 0 && high === 0) this.trace.emit(EV_SPTE_CLEAR, page, index, oldLow, oldHigh, why);
       else this.trace.emit(EV_SPTE_SET, page, index, oldLow, oldHigh, low, high, why);
     }
+  }
+
+  /** pages_4k: present leaf sptes (10.2, modern). */
+  private countLeaf(ptr: number, by: number): void {
+    const page = this.pageOf(ptr);
+    if (page >= 0 && roleLevel(this.role[page]!) === 1) this.count[C.pages_4k]! += by;
   }
 
   /** Word of guest memory at gfn, byte offset (a multiple of 4). Without memory: all ones, or the zero page (5.3). */

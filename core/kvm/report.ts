@@ -3,21 +3,30 @@ import { INVALID_ROOT, PAE_ROOT_HPA, PT_P, PT_W } from "./layout.ts";
 import type { Mmu } from "./mmu.ts";
 import { parentsOf } from "./shadow/parents.ts";
 import { decodeRole, type Role } from "./shadow/role.ts";
+import { roleFieldsOf, shownRole } from "./shadow/role-layouts.ts";
 
 export interface ShadowPage {
   readonly hpa: number;
   readonly gfn: number;
   readonly role: Role;
+  /** The word and its fields as the policy's version has them (9.4). */
+  readonly word: number;
+  readonly layout: string;
+  readonly fields: Readonly<Record<string, number>>;
   readonly rootCount: number;
   /** hpa of each parent spte, ascending. */
   readonly parents: number[];
   /** Present sptes, and (level 1) writable ones. */
   readonly present: number;
   readonly writable: number;
+  /** Out of sync with its guest table (9.3), and how many pages below it are. */
+  readonly unsync: boolean;
+  readonly unsyncChildren: number;
 }
 
 export function describePage(mmu: Mmu, page: number): ShadowPage {
   const base = mmu.hpaOf(page);
+  const { roles } = mmu.policy;
   let present = 0;
   let writable = 0;
   for (let i = 0; i < 512; i++) {
@@ -30,10 +39,15 @@ export function describePage(mmu: Mmu, page: number): ShadowPage {
     hpa: base,
     gfn: mmu.gfn[page]!,
     role: decodeRole(mmu.role[page]!),
+    word: shownRole(roles, mmu.role[page]!),
+    layout: roles.id,
+    fields: roleFieldsOf(roles, mmu.role[page]!),
     rootCount: mmu.rootCount[page]!,
     parents: parentsOf(mmu, page).sort((a, b) => a - b),
     present,
     writable,
+    unsync: mmu.unsync[page] === 1,
+    unsyncChildren: mmu.unsyncChildren[page]!,
   };
 }
 

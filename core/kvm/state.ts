@@ -3,7 +3,7 @@
  * pae_root are host memory and travel with it; so do page versions and flags.
  */
 
-import { CHAIN_WORDS, DESC_WORDS, type Mmu } from "./mmu.ts";
+import { CHAIN_WORDS, DESC_WORDS, type Mmu, UNSYNC_WORDS } from "./mmu.ts";
 import type { HazardSetting } from "./policy/hazards.ts";
 
 export interface KvmState {
@@ -11,7 +11,7 @@ export interface KvmState {
   tlb: "vmx" | "svm";
   hazards: Record<string, HazardSetting>;
   counters: Float64Array;
-  /** Headers, one array a field. */
+  /** Headers, one array a field: as many as the policy's pool has pages. */
   gfn: Float64Array;
   role: Int32Array;
   active: Uint8Array;
@@ -20,6 +20,11 @@ export interface KvmState {
   multimapped: Uint8Array;
   parent: Int32Array;
   rights: Uint8Array;
+  /** Empty in snapshots of policies without unsync; so are the two that follow. */
+  unsync: Uint8Array;
+  unsyncChildren: Int32Array;
+  unsyncBits: Int32Array;
+  writeFloods: Int32Array;
   hashHead: Int32Array;
   hashNext: Int32Array;
   listNext: Int32Array;
@@ -56,8 +61,14 @@ const NUMBERS = [
   "stuckCount",
   "zappedCount",
   "mustEmulate",
+  "lastPteUpdated",
+  "lastPteGfn",
+  "reload",
 ] as const;
+/** How many of them a snapshot had before there were eras. */
+const FIRST_NUMBERS = 19;
 
+/** Arrays with one element a page of the pool, or several, and what an element is when nothing is said. */
 const ARRAYS = [
   "gfn",
   "role",
@@ -67,6 +78,10 @@ const ARRAYS = [
   "multimapped",
   "parent",
   "rights",
+  "unsync",
+  "unsyncChildren",
+  "unsyncBits",
+  "writeFloods",
   "hashHead",
   "hashNext",
   "listNext",
@@ -75,6 +90,7 @@ const ARRAYS = [
   "zappedGfn",
   "zappedRole",
 ] as const;
+const NONE: ReadonlySet<string> = new Set(["hashHead", "hashNext", "listNext", "listPrev"]);
 
 export function saveMmu(mmu: Mmu, hazards: Record<string, HazardSetting>): KvmState {
   let used = 0;
@@ -86,24 +102,30 @@ export function saveMmu(mmu: Mmu, hazards: Record<string, HazardSetting>): KvmSt
     rmap[at++] = frame;
     rmap[at++] = mmu.rmap[frame]!;
   }
+  const pages = mmu.poolSize;
+  const marks = mmu.policy.unsync === null ? 0 : pages;
   return {
     policy: mmu.policy.id,
     tlb: mmu.svm ? "svm" : "vmx",
     hazards,
     counters: mmu.count.slice(),
-    gfn: mmu.gfn.slice(),
-    role: mmu.role.slice(),
-    active: mmu.active.slice(),
-    slotBitmap: mmu.slotBitmap.slice(),
-    rootCount: mmu.rootCount.slice(),
-    multimapped: mmu.multimapped.slice(),
-    parent: mmu.parent.slice(),
-    rights: mmu.rights.slice(),
-    hashHead: mmu.hashHead.slice(),
-    hashNext: mmu.hashNext.slice(),
-    listNext: mmu.listNext.slice(),
-    listPrev: mmu.listPrev.slice(),
+    gfn: mmu.gfn.slice(0, pages),
+    role: mmu.role.slice(0, pages),
+    active: mmu.active.slice(0, pages),
+    slotBitmap: mmu.slotBitmap.slice(0, pages),
+    rootCount: mmu.rootCount.slice(0, pages),
+    multimapped: mmu.multimapped.slice(0, pages),
+    parent: mmu.parent.slice(0, pages),
+    rights: mmu.rights.slice(0, pages),
+    hashHead: mmu.hashHead.slice(0, pages),
+    hashNext: mmu.hashNext.slice(0, pages),
+    listNext: mmu.listNext.slice(0, pages),
+    listPrev: mmu.listPrev.slice(0, pages),
     pdptes: mmu.pdptes.slice(),
+    unsync: mmu.unsync.slice(0, marks),
+    unsyncChildren: mmu.unsyncChildren.slice(0, marks),
+    unsyncBits: mmu.unsyncBits.slice(0, marks * UNSYNC_WORDS),
+    writeFloods: mmu.writeFloods.slice(0, pages),
     zappedGfn: mmu.zappedGfn.slice(),
     zappedRole: mmu.zappedRole.slice(),
     chains: mmu.chains.slice(0, mmu.chainTop * CHAIN_WORDS),
@@ -116,21 +138,29 @@ export function saveMmu(mmu: Mmu, hazards: Record<string, HazardSetting>): KvmSt
 /** Loads everything but policy, TLB kind and hazards. @throws RangeError when an array has the wrong length */
 export function loadMmu(mmu: Mmu, state: KvmState): void {
   for (const name of ARRAYS) {
-    if (state[name].length !== mmu[name].length)
-      throw new RangeError(`saved shadow MMU: ${name} has a wrong length`);
-    mmu[name].set(state[name]);
+    // Snapshots made before there were eras lack some.
+    const saved = (state as Partial<KvmState>)[name] ?? [];
+    if (saved.length > mmu[name].length) throw new RangeError(`saved shadow MMU: ${name} has a wrong length`);
+    mmu[name].fill(NONE.has(name) ? -1 : 0);
+    mmu[name].set(saved);
   }
-  if (state.counters.length > mmu.count.length || state.numbers.length !== NUMBERS.length) {
+  if (
+    state.counters.length > mmu.count.length ||
+    state.numbers.length < FIRST_NUMBERS ||
+    state.numbers.length > NUMBERS.length
+  ) {
     throw new RangeError("saved shadow MMU: counters or numbers have a wrong length");
   }
   mmu.count.fill(0);
   mmu.count.set(state.counters);
   mmu.chains.fill(0, 0, mmu.chainTop * CHAIN_WORDS);
   mmu.descs.fill(0, 0, mmu.descTop * DESC_WORDS);
+  mmu.growChains(Math.ceil(state.chains.length / CHAIN_WORDS));
+  mmu.growDescs(Math.ceil(state.descs.length / DESC_WORDS));
   mmu.chains.set(state.chains);
   mmu.descs.set(state.descs);
   NUMBERS.forEach((name, i) => {
-    mmu[name] = state.numbers[i]!;
+    mmu[name] = state.numbers[i] ?? 0;
   });
   mmu.rmap.fill(0);
   for (let i = 0; i < state.rmap.length; i += 2) mmu.rmap[state.rmap[i]!] = state.rmap[i + 1]!;

@@ -2,7 +2,7 @@
  * What views and commands ask of the machine on the screen: peeks alone, gathered once a tick where several views
  * ask the same. It outlives machines: a reset or another image puts a new one in its place.
  */
-import { auditNames, COUNTERS, KVM_NUM_MMU_PAGES, rmapOf, type ShadowPage } from "../kvm/index.ts";
+import { accessLetters, auditNames, COUNTERS, rmapOf, type ShadowPage } from "../kvm/index.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type GuestTable, GuestTables } from "../machine/peek/guest-tables.ts";
 import type { GuestPaging } from "../machine/peek/guest-walk.ts";
@@ -124,7 +124,7 @@ export class LabContext {
 
   pool(): { free: number; total: number } {
     const { kvm } = this.machine;
-    return kvm === null ? { free: 0, total: 0 } : { free: kvm.mmu.nFree, total: KVM_NUM_MMU_PAGES };
+    return kvm === null ? { free: 0, total: 0 } : { free: kvm.mmu.nFree, total: kvm.mmu.poolSize };
   }
 
   rmapCount(hfn: number): number {
@@ -171,13 +171,13 @@ export class LabContext {
   // ---- counters and the audit ----
 
   counters(): CountersView["rows"] {
-    const values = this.machine.kvm?.mmu.count;
+    const values = this.machine.counts();
     return COUNTERS.map((row, i) => ({ ...row, value: values?.[i] ?? 0 }));
   }
 
   counter(name: string): number {
     const at = COUNTERS.findIndex((row) => row.name === name);
-    return this.machine.kvm?.mmu.count[at] ?? 0;
+    return this.machine.counts()?.[at] ?? 0;
   }
 
   /**
@@ -204,16 +204,22 @@ export class LabContext {
 }
 
 function describe(page: ShadowPage): ShadowPageInfo {
-  const { hpa, gfn, role, rootCount, parents, present, writable } = page;
+  const { hpa, gfn, role, word, fields, unsync, rootCount, parents, present, writable } = page;
   return {
     hpa,
     gfn,
     role: role.word,
+    word,
+    fields: Object.entries(fields)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(", "),
     level: role.level,
     quadrant: role.quadrant,
     glevels: role.glevels,
     metaphysical: role.metaphysical,
     hugepageAccess: role.hugepageAccess,
+    access: fields.access === undefined ? "" : accessLetters(fields.access),
+    unsync,
     rootCount,
     parents,
     present,

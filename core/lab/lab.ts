@@ -47,12 +47,13 @@ export class Lab {
   /** The fault that the last refused edit showed, while the machine has not moved. */
   shownFault: { readonly gva: number; readonly error: number; readonly time: number } | null = null;
   private readonly trace: Trace;
-  private readonly views = new Map<number, { readonly view: View; asked: number }>();
+  private readonly views = new Map<number, { readonly view: View; turned: number }>();
   /** How many times the views were collected. */
   private looks = 0;
   private lastStatus = "";
   private line: { serial: object | null; total: number; text: string } = { serial: null, total: 0, text: "" };
   private lastState = "";
+  private machines = 1;
 
   constructor(options: LabOptions = {}) {
     this.trace = new Trace(options.traceCapacity ?? 1 << 20);
@@ -111,7 +112,7 @@ export class Lab {
 
   /** @throws LabError when the request cannot be answered */
   openView(id: number, request: ViewRequest): void {
-    this.views.set(id, { view: openView(this.context, request), asked: -1 });
+    this.views.set(id, { view: openView(this.context, request), turned: -1 });
   }
 
   closeView(id: number): void {
@@ -122,16 +123,16 @@ export class Lab {
     this.views.clear();
   }
 
-  /** How many views are open that need not be asked at every push while the machine runs. */
+  /** How many views are open that take turns while the machine runs. */
   get calmViews(): number {
     let count = 0;
-    for (const { view } of this.views.values()) if (view.calm) count++;
+    for (const { view } of this.views.values()) if (view.calm !== undefined) count++;
     return count;
   }
 
   /**
-   * Data of the views that changed since they were last asked. Of the calm ones `most` are asked, those first that
-   * were not asked for longest, and each that was never asked.
+   * Data of the views that changed since they were last asked. Of the calm ones `most` have their turn, those first
+   * that had none for longest, and each that never had one.
    */
   collectViews(
     failed: (view: number, error: string) => void,
@@ -140,15 +141,16 @@ export class Lab {
     this.context.newTick();
     const look = this.looks++;
     const turns = [...this.views.values()]
-      .filter(({ view, asked }) => view.calm && asked >= 0)
-      .sort((a, b) => a.asked - b.asked);
+      .filter(({ view, turned }) => view.calm !== undefined && turned >= 0)
+      .sort((a, b) => a.turned - b.turned);
     const waiting = new Set(turns.slice(Math.min(most, turns.length)));
     const news: { view: number; data: ViewData }[] = [];
     for (const [id, open] of this.views) {
-      if (waiting.has(open)) continue;
-      open.asked = look;
+      const turn = !waiting.has(open);
+      if (!turn && open.view.calm === "whole") continue;
+      if (turn) open.turned = look;
       try {
-        const data = open.view.collect();
+        const data = open.view.collect(turn);
         if (data !== null) news.push({ view: id, data });
       } catch (error) {
         this.views.delete(id);
@@ -167,7 +169,7 @@ export class Lab {
   collectStatus(force: boolean, mips: number, figures = true): Status | null {
     const status = this.status(mips);
     const { running, state, stop, title, config, audit, traceOn } = status;
-    const now = JSON.stringify([running, state, stop, title, config, audit, traceOn]);
+    const now = JSON.stringify([running, state, stop, status.machine, title, config, audit, traceOn]);
     if (!force && !figures && now === this.lastState) return null;
     const text = JSON.stringify(status);
     if (!force && text === this.lastStatus) return null;
@@ -254,6 +256,7 @@ export class Lab {
     this.runTo = null;
     this.shownFault = null;
     this.context.replace(machine);
+    this.machines++;
     this.context.symbols = new Symbols(this.symbolsOf(machine.setup));
     this.applyBreakpoints();
   }
@@ -313,6 +316,7 @@ export class Lab {
       eip: cpu.eip >>> 0,
       cpl: cpu.cpl,
       where: context.symbols.where(cpu.linearIp >>> 0),
+      machine: this.machines,
       title: source.title,
       guest: source.guest,
       introduction: source.introduction,

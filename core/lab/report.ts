@@ -20,6 +20,7 @@ export interface RunReport {
     readonly slots: readonly { readonly gfn: number; readonly pages: number; readonly hfn: number }[];
   };
   readonly cpu: Readonly<Record<string, number>>;
+  readonly fpu: ReportedFpu;
   readonly counters: Readonly<Record<string, number>>;
   readonly root_hpa: string;
   readonly pae_root: readonly string[];
@@ -29,6 +30,22 @@ export interface RunReport {
     readonly violations: readonly ReportedViolation[];
   };
   readonly serial: string;
+  /** Null but under nested paging. */
+  readonly nested: {
+    readonly levels: number;
+    readonly walk_cache: number;
+    readonly root_hpa: string;
+    /** Host tables in use, the top one included. */
+    readonly tables: number;
+  } | null;
+}
+
+/** The x87 unit: `st` are ST(0) to ST(7) in 20 hexadecimal digits each, whether empty (see `tags`) or not. */
+export interface ReportedFpu {
+  readonly control: number;
+  readonly status: number;
+  readonly tags: number;
+  readonly st: readonly string[];
 }
 
 export interface ReportedViolation {
@@ -55,7 +72,11 @@ export interface ReportedShadowPage {
     readonly quadrant: number;
     readonly metaphysical: boolean;
     readonly hugepage_access: number;
+    /** The version whose role word it is, and its own fields. */
+    readonly layout: string;
+    readonly fields: Readonly<Record<string, number>>;
   };
+  readonly unsync: boolean;
   readonly rootCount: number;
   readonly parents: readonly string[];
   readonly sptes: readonly (readonly [number, string])[];
@@ -83,7 +104,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
   // The continuous audit has seen more than what is wrong at the end.
   const violations =
     setup.audit === "every" || setup.audit === "full" ? machine.watch.findings.list : audit.violations;
-  const bare = kvm === null;
+  const bare = kvm === null && machine.nested === null;
+  const counts = machine.counts();
   const entry = (hpa: number): string => hex64(memory.u32[hpa >>> 2]!, memory.u32[(hpa >>> 2) + 1]!);
   const root = kvm?.rootHpa ?? -1;
   return {
@@ -98,7 +120,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       slots: slots.slots.map(({ gfn, pages, hfn }) => ({ gfn, pages, hfn })),
     },
     cpu: reportCpu(machine),
-    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, kvm?.mmu.count[i] ?? 0])),
+    fpu: reportFpu(machine),
+    counters: Object.fromEntries(COUNTERS.map((row, i) => [row.name, counts?.[i] ?? 0])),
     root_hpa: root < 0 ? INVALID_PAGE : hex(root),
     pae_root: [0, 1, 2, 3].map((slot) => (root < 0 ? INVALID_PAGE : entry(root + slot * 8))),
     shadowPages: reportShadowPages(machine, entry),
@@ -107,6 +130,15 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
       violations: violations.map(reportViolation),
     },
     serial: latin1(machine.serial.output()),
+    nested:
+      machine.nested === null
+        ? null
+        : {
+            levels: machine.nested.tables.levels,
+            walk_cache: machine.nested.walkCache,
+            root_hpa: hex(machine.nested.tables.root),
+            tables: machine.nested.tables.tables,
+          },
   };
 }
 
@@ -140,6 +172,20 @@ function reportCpu(machine: Machine): Record<string, number> {
   return values;
 }
 
+function reportFpu(machine: Machine): ReportedFpu {
+  const { fpu } = machine.cpu;
+  const digits = (value: number, width: number): string => (value >>> 0).toString(16).padStart(width, "0");
+  return {
+    control: fpu.cw,
+    status: fpu.status,
+    tags: fpu.tagWord,
+    st: Array.from({ length: 8 }, (_, i) => {
+      const p = fpu.physical(i);
+      return digits(fpu.se[p]!, 4) + digits(fpu.hi[p]!, 8) + digits(fpu.lo[p]!, 8);
+    }),
+  };
+}
+
 function reportShadowPages(machine: Machine, entry: (hpa: number) => string): ReportedShadowPage[] {
   const pages = machine.kvm?.shadowPages() ?? [];
   return pages.map((page) => {
@@ -148,11 +194,22 @@ function reportShadowPages(machine: Machine, entry: (hpa: number) => string): Re
       const value = entry(page.hpa + i * 8);
       if (value !== "0x0") sptes.push([i, value]);
     }
-    const { word, glevels, level, quadrant, metaphysical, hugepageAccess } = page.role;
+    const { glevels, level, quadrant, metaphysical, hugepageAccess } = page.role;
+    const { word, layout, fields, unsync } = page;
     return {
       hpa: hex(page.hpa),
       gfn: page.gfn,
-      role: { word, glevels, level, quadrant, metaphysical, hugepage_access: hugepageAccess },
+      role: {
+        word,
+        glevels,
+        level,
+        quadrant,
+        metaphysical,
+        hugepage_access: hugepageAccess,
+        layout,
+        fields,
+      },
+      unsync,
       rootCount: page.rootCount,
       parents: page.parents.map(hex),
       sptes,

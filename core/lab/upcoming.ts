@@ -3,11 +3,8 @@
  * table it stores into. Everything is foretold by looking: nothing is executed, no bit is set, no counter moves.
  * docs/kvm-shadow-mmu.md 6.2, 6.3, 6.5.
  */
-import type { Mmu } from "../kvm/mmu.ts";
-import { roleEntrySize } from "../kvm/shadow/role.ts";
-import type { Chosen } from "../kvm/write/choice.ts";
+import { foretellWrite } from "../kvm/write/foretell.ts";
 import { walkGuest } from "../machine/peek/guest-walk.ts";
-import { VERDICT_FLOODED, VERDICT_MISALIGNED, VERDICT_SKIPPED, VERDICT_TOUCHED } from "../trace/events.ts";
 import type { Cpu } from "../x86/cpu.ts";
 import { disassemble, mnemonic } from "../x86/isa/disasm.ts";
 import { ea, get8 } from "../x86/isa/exec/operand.ts";
@@ -15,7 +12,7 @@ import { ES, type Insn } from "../x86/isa/insn.ts";
 import { operandCodes } from "../x86/isa/operands.ts";
 import { decodeHere, peekLinear } from "./code.ts";
 import type { LabContext } from "./context.ts";
-import type { LastWrite, ShadowPageInfo, UpcomingWrite } from "./protocol/index.ts";
+import type { UpcomingWrite } from "./protocol/index.ts";
 
 /** A store that the next instruction makes, when nothing faults. */
 export interface NextStore {
@@ -49,10 +46,8 @@ export function nextStore(lab: LabContext): NextStore | null {
   const shadows = lab.shadowPages().filter((page) => page.gfn === gfn && !page.metaphysical);
   if (shadows.length === 0 && !lab.guestTables().some((table) => table.gfn === gfn)) return null;
   const mmu = lab.machine.kvm?.mmu ?? null;
-  const again = mmu !== null && mmu.lastPtWriteGfn === gfn;
-  const count = mmu === null ? 0 : again ? mmu.lastPtWriteCount + 1 : 1;
-  const flooded = mmu !== null && again && count >= mmu.policy.flood.threshold;
-  const pages = mmu === null ? [] : shadows.map((page) => verdict(mmu, page, offset, store.bytes, flooded));
+  const told = mmu === null ? null : foretellWrite(mmu, gfn, offset, store.bytes);
+  const { flooded, count, pages } = told ?? { flooded: false, count: 0, pages: [] };
   return {
     gfn,
     write: {
@@ -66,26 +61,6 @@ export function nextStore(lab: LabContext): NextStore | null {
       pages: pages.toSorted((a, b) => ((a.role >>> 8) & 3) - ((b.role >>> 8) & 3) || a.role - b.role),
     },
   };
-}
-
-/** What pte_write would do with one shadow page: the policy's own detectors and choice, asked beforehand. */
-function verdict(
-  mmu: Mmu,
-  page: ShadowPageInfo,
-  offset: number,
-  bytes: number,
-  flooded: boolean,
-): LastWrite["pages"][number] {
-  const { hpa, role } = page;
-  const misaligned = mmu.policy.misaligned(offset, bytes, roleEntrySize(role));
-  if (misaligned || flooded) {
-    const why = misaligned ? VERDICT_MISALIGNED : VERDICT_FLOODED;
-    return { hpa, role, verdict: why, quadrant: 0, index: 0, npte: 0 };
-  }
-  const chosen: Chosen = { index: 0, npte: 1, quadrant: 0, skipped: false };
-  mmu.policy.choose(chosen, offset, role);
-  const { quadrant, index, npte, skipped } = chosen;
-  return { hpa, role, verdict: skipped ? VERDICT_SKIPPED : VERDICT_TOUCHED, quadrant, index, npte };
 }
 
 interface Store {

@@ -4,15 +4,19 @@
 import { HAZARDS } from "../kvm/index.ts";
 import { EV_EDIT, EV_INPUT } from "../trace/events.ts";
 import { VECTORING_HARDWARE_EXCEPTION } from "../x86/door.ts";
+import { checkControl, invalidate, writeControl } from "./controls.ts";
 import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
 import type { Input } from "./inputs.ts";
 import { type Machine, POLICY_IDS } from "./machine.ts";
+import { accessAsGuest, checkAccess } from "./made-up-access.ts";
+import { WALK_CACHE_MOST } from "./setup.ts";
 
 const DONE: EditOutcome = { ok: true, exits: 0, written: 0 };
 const PF = 14;
 /** `kind` of the `input` event. */
 const INPUT_SERIAL = 0;
 const INPUT_INTERRUPT = 1;
+const INPUT_ACCESS = 2;
 /** `as` of the `edit` event. */
 const EDIT_DEVICE = 3;
 
@@ -28,10 +32,19 @@ export function refuseInput(machine: Machine, input: Input): string | null {
         : `there is no policy ${input.policy}; there are ${POLICY_IDS.join(", ")}`;
     case "hazard":
       return HAZARDS.some((h) => h.id === input.hazard) ? null : `there is no hazard ${input.hazard}`;
+    case "nested":
+      return Number.isInteger(input.walkCache) && input.walkCache >= 0 && input.walkCache <= WALK_CACHE_MOST
+        ? null
+        : `a page-walk cache has 0 to ${WALK_CACHE_MOST} entries`;
     case "fault":
       return machine.cpu.pendingVector >= 0 ? "another event is being delivered: step once first" : null;
     case "interrupt":
       return input.vector >= 0 && input.vector <= 255 ? null : "an interrupt vector is 0 to 255";
+    case "access":
+      return checkAccess(input);
+    case "control":
+    case "invlpg":
+      return checkControl(machine);
     default:
       return null;
   }
@@ -39,11 +52,12 @@ export function refuseInput(machine: Machine, input: Input): string | null {
 
 /** Applies an input at the boundary at which the machine stands. */
 export function applyInput(machine: Machine, input: Input): EditOutcome {
-  const { kvm, trace } = machine;
+  const { kvm, nested, trace } = machine;
   // Whatever comes from outside makes the processor leave the guest first.
-  if (kvm !== null) {
+  const hypervisor = kvm ?? nested;
+  if (hypervisor !== null) {
     machine.exits++;
-    kvm.outsideExit();
+    hypervisor.outsideExit();
   }
   switch (input.kind) {
     case "serial":
@@ -74,11 +88,23 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
     }
     case "tlb":
       machine.setup = { ...machine.setup, tlb: input.tlb };
-      kvm?.setTlb(input.tlb);
+      hypervisor?.setTlb(input.tlb);
+      return DONE;
+    case "nested":
+      machine.setup = { ...machine.setup, nestedLevels: input.levels, walkCache: input.walkCache };
+      nested?.configure(input.levels, input.walkCache);
       return DONE;
     case "unimplemented":
       machine.setup = { ...machine.setup, unimplemented: input.unimplemented };
       machine.cpu.unimplementedIsUd = input.unimplemented === "ud";
+      return DONE;
+    case "access":
+      if (trace.on) trace.emit(EV_INPUT, INPUT_ACCESS, input.gva);
+      return accessAsGuest(machine, input);
+    case "control":
+      return writeControl(machine, input.register, input.value);
+    case "invlpg":
+      invalidate(machine, input.gva);
       return DONE;
   }
 }

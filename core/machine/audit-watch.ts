@@ -6,6 +6,7 @@
 import { auditTlb, IncrementalAudit, Sink, type Violation } from "../kvm/audit/index.ts";
 import type { Kvm } from "../kvm/index.ts";
 import type { Mmu } from "../kvm/mmu.ts";
+import type { Policy } from "../kvm/policy/policies.ts";
 import { roleMetaphysical } from "../kvm/shadow/role.ts";
 import { ATT_WATCHED } from "../x86/attention.ts";
 import { causeOf } from "./cause.ts";
@@ -29,6 +30,7 @@ export class AuditWatch {
   from = 0;
   by = -1;
   private applying = false;
+  private policy: Policy | null = null;
 
   constructor(private readonly machine: Machine) {}
 
@@ -58,7 +60,9 @@ export class AuditWatch {
   prepare(): void {
     const { kvm, setup } = this.machine;
     const wanted = setup.audit === "every" && kvm !== null ? kvm.mmu : null;
-    if (wanted !== (this.incremental?.mmu ?? null)) this.watch(wanted);
+    // Another policy has another pool, and begins anew.
+    if (wanted !== (this.incremental?.mmu ?? null) || (wanted !== null && wanted.policy !== this.policy))
+      this.watch(wanted);
   }
 
   private watch(mmu: Mmu | null): void {
@@ -70,6 +74,7 @@ export class AuditWatch {
     if (mmu === null) return;
     const incremental = new IncrementalAudit(mmu, cpu.tlb);
     this.incremental = incremental;
+    this.policy = mmu.policy;
     cpu.watched = (host, size) => {
       if (!incremental.touched.any && !this.applying) this.begin(cpu.traceEip >>> 0);
       incremental.touched.host(host, size);

@@ -13,10 +13,22 @@ import { answerMadeUpStore } from "./made-up-store.ts";
 import { errorWords, walkGuest } from "./peek/guest-walk.ts";
 
 export type EditOutcome =
-  | { readonly ok: true; readonly exits: number; readonly written: number }
+  | {
+      readonly ok: true;
+      readonly exits: number;
+      readonly written: number;
+      /** What a made-up read or fetch got, as unsigned words. */
+      readonly value?: { readonly low: number; readonly high: number };
+    }
   | {
       readonly ok: false;
-      readonly fault: { readonly gva: number; readonly error: number; readonly text: string };
+      readonly fault: {
+        readonly gva: number;
+        readonly error: number;
+        readonly text: string;
+        /** 13 for a refused control register; absent: a page fault. */
+        readonly vector?: number;
+      };
     };
 
 const SPACES: readonly EditSpace[] = ["gva", "gpa", "hpa"];
@@ -27,8 +39,8 @@ const ALLOWED: Readonly<Record<EditSpace, readonly EditAs[]>> = {
   hpa: ["raw"],
 };
 const LIMITS: Readonly<Record<EditSpace, number>> = { gva: 2 ** 32, gpa: 2 ** 36, hpa: 2 ** 31 };
-/** A made-up store that is not done after this many exits makes no progress. */
-const TRIES = 16;
+/** A made-up store or access that is not done after this many exits makes no progress. */
+export const TRIES = 16;
 
 /** The sentence that says why an edit makes no sense, or null. Nothing is changed. */
 export function checkEdit(machine: Machine, edit: Edit): string | null {
@@ -116,22 +128,25 @@ function storeAsGuest(machine: Machine, edit: Edit, user: number): EditOutcome {
     cpu.stopCode = -1;
     if (!exited) return refused(machine, cpu.excAddress, cpu.excError);
     machine.exits++;
-    const outcome = answerMadeUpStore(machine.hypervisor(), cpu, {
-      la,
-      size: edit.size,
-      low: edit.low,
-      high: edit.high,
-      user,
-    });
+    const store = { la, size: edit.size, low: edit.low, high: edit.high, user };
+    const outcome = answerMadeUpStore(machine.nested ?? machine.hypervisor(), cpu, store);
+    noteFinding(machine);
     if (outcome.kind === "guest-fault") return refused(machine, outcome.gva, outcome.error);
     if (outcome.kind === "done") return { ok: true, exits: tries + 1, written: edit.size };
   }
   throw new MachineError(`the store is not done after ${TRIES} exits: the hypervisor makes no progress`);
 }
 
+/** An assertion of the simulated KVM that a made-up access met. */
+export function noteFinding(machine: Machine): void {
+  const finding = machine.kvm?.finding ?? null;
+  if (finding !== null) machine.watch.note(finding);
+}
+
 /** What the guest's tables say against an access, as the edit's answer: in the words that a walk uses. */
-function refused(machine: Machine, gva: number, error: number): EditOutcome {
-  const access = { write: (error & ACCESS_WRITE) !== 0, user: (error & ACCESS_USER) !== 0, fetch: false };
+export function refused(machine: Machine, gva: number, error: number, fetch = false): EditOutcome {
+  const user = (error & ACCESS_USER) !== 0;
+  const access = { write: (error & ACCESS_WRITE) !== 0, user, fetch };
   const walk = walkGuest(machine, machine.guestPaging(), gva >>> 0, access);
   // The tables may have changed between the fault and now only by its own A bits: the walk says the same.
   const text = walk.error === error && !walk.ok ? walk.text : `refused (error ${errorWords(error)})`;

@@ -20,6 +20,8 @@ export interface Edit {
   readonly high: number;
 }
 
+export type ControlRegister = "cr0" | "cr3" | "cr4" | "efer";
+
 export type Input =
   | { readonly kind: "serial"; readonly bytes: Uint8Array }
   | Edit
@@ -32,6 +34,21 @@ export type Input =
   | { readonly kind: "policy"; readonly policy: string }
   | { readonly kind: "hazard"; readonly hazard: string; readonly setting: HazardSetting }
   | { readonly kind: "tlb"; readonly tlb: TlbKind }
+  /** Host levels and walk caches of nested paging. */
+  | { readonly kind: "nested"; readonly levels: 3 | 4; readonly walkCache: number }
+  /** A made-up access as an instruction of the guest would make it; a made-up store is an edit as the guest. */
+  | {
+      readonly kind: "access";
+      readonly access: "read" | "fetch";
+      readonly gva: number;
+      /** 1, 2, 4 or 8 bytes. */
+      readonly size: number;
+      readonly user: boolean;
+    }
+  /** A made-up MOV to a control register, or WRMSR of EFER, at CPL 0. */
+  | { readonly kind: "control"; readonly register: ControlRegister; readonly value: number }
+  /** A made-up INVLPG at CPL 0. */
+  | { readonly kind: "invlpg"; readonly gva: number }
   | { readonly kind: "unimplemented"; readonly unimplemented: MachineSetup["unimplemented"] };
 
 /**

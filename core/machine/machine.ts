@@ -14,6 +14,9 @@ import {
   KVM_UNIMPLEMENTED,
   Kvm,
   type KvmState,
+  NESTED,
+  NestedKvm,
+  type NestedKvmState,
   POLICIES,
 } from "../kvm/index.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
@@ -35,6 +38,7 @@ import {
 import { FLAG_IF } from "../x86/flags.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
+import { startControls } from "./controls.ts";
 import { type EditOutcome, writePhysical } from "./edits.ts";
 import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
 import {
@@ -46,7 +50,14 @@ import {
   pagingMode,
   walkGuest,
 } from "./peek/guest-walk.ts";
-import { layOutMemory, type MachineSetup, POLICY_NONE, type Stop, type StopReason } from "./setup.ts";
+import {
+  layOutMemory,
+  type MachineSetup,
+  NESTED_LEVELS,
+  POLICY_NONE,
+  type Stop,
+  type StopReason,
+} from "./setup.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** What an input did: an edit may be refused by the guest's own tables; everything else is done. */
@@ -69,8 +80,10 @@ export class Machine {
   readonly ports = new PortBus();
   readonly serial: SerialPort;
   readonly cpu: Cpu;
-  /** The hypervisor, or null on the bare machine. */
+  /** The hypervisor with its shadow, or null: on the bare machine, and under nested paging. */
   kvm: Kvm | null = null;
+  /** The hypervisor under nested paging, or null. */
+  nested: NestedKvm | null = null;
   setup: MachineSetup;
   stop: Stop = { reason: "never-run", detail: "" };
   /** Exits handled since the machine was made. */
@@ -159,6 +172,7 @@ export class Machine {
     cpu.eip = image.entry | 0;
     cpu.gdtBase = image.gdt.base | 0;
     cpu.gdtLimit = image.gdt.limit;
+    if (image.controls !== undefined) startControls(this, image.controls);
   }
 
   /** A fresh machine's memory is zero: only frames written before need it. */
@@ -235,7 +249,7 @@ export class Machine {
   /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */
   private handleExit(): number {
     this.exits++;
-    const kvm = this.hypervisor();
+    const kvm = this.nested ?? this.hypervisor();
     this.watch.begin(this.cpu.eip >>> 0);
     switch (kvm.handleExit()) {
       case KVM_HALTED:
@@ -359,6 +373,11 @@ export class Machine {
   /** Hands the processor to the hypervisor, if the setup names one. */
   private takeOver(): void {
     if (this.setup.policy === POLICY_NONE) return;
+    if (this.setup.policy === NESTED) {
+      this.nested = this.makeNested();
+      this.nested.start();
+      return;
+    }
     this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.trace, {
       policy: this.setup.policy,
       tlb: this.setup.tlb,
@@ -367,18 +386,27 @@ export class Machine {
     this.kvm.start();
   }
 
+  private makeNested(): NestedKvm {
+    const { tlb, nestedLevels, walkCache } = this.setup;
+    return new NestedKvm(this.memory, this.slots, this.cpu, this.trace, {
+      tlb,
+      levels: nestedLevels ?? NESTED_LEVELS,
+      walkCache: walkCache ?? 0,
+    });
+  }
+
   /** Puts another policy (or none) in charge; called by the input of that name. */
   changePolicy(policy: string): void {
     const before = this.setup.policy;
     this.setup = { ...this.setup, policy };
     if (policy === before) return;
-    if (this.kvm !== null && policy !== POLICY_NONE) {
+    if (this.kvm !== null && policy !== POLICY_NONE && policy !== NESTED) {
       this.kvm.setPolicy(policy);
       return;
     }
     if (this.trace.on) this.trace.emit(EV_POLICY, POLICY_IDS.indexOf(before), POLICY_IDS.indexOf(policy));
-    if (policy === POLICY_NONE) this.leaveHypervisor();
-    else this.takeOver();
+    if (before !== POLICY_NONE) this.leaveHypervisor();
+    this.takeOver();
   }
 
   /** The bare machine again: the processor walks the guest's own tables, with the PDPTEs that were loaded. */
@@ -387,6 +415,8 @@ export class Machine {
     const { pdptes } = this.guestPaging();
     this.kvm?.stop();
     this.kvm = null;
+    this.nested?.stop();
+    this.nested = null;
     cpu.bus = this.bareBus;
     cpu.applyControls();
     cpu.paging.pdptes.set(pdptes);
@@ -413,6 +443,11 @@ export class Machine {
     return walkGuest(this, this.guestPaging(), gva, ANY_READ).gpa;
   }
 
+  /** Every counter, in the order of COUNTERS; null on the bare machine. */
+  counts(): Float64Array | null {
+    return this.kvm?.mmu.count ?? this.nested?.counts ?? null;
+  }
+
   /** True for a frame that holds a shadow page or pae_root. */
   isShadowFrame(hfn: number): boolean {
     return this.kvm !== null && (this.memory.flags[hfn]! & FRAME_SHADOW) !== 0;
@@ -435,7 +470,10 @@ export class Machine {
   /** Everything of a snapshot but the memory and its dirty log, which are there already. */
   loadRest(snapshot: Snapshot): void {
     // The hypervisor first: the processor finds the frames behind its TLB entries on the bus that it is put on.
-    if (snapshot.kvm !== null) {
+    if (snapshot.kvm !== null && this.setup.policy === NESTED) {
+      this.nested = this.makeNested();
+      this.nested.load(snapshot.kvm as unknown as NestedKvmState);
+    } else if (snapshot.kvm !== null) {
       this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.trace, {
         policy: this.setup.policy,
         tlb: this.setup.tlb,

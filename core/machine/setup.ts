@@ -23,9 +23,16 @@ export interface MachineSetup {
   readonly audit: AuditMode;
   readonly findings: "mark" | "stop";
   readonly unimplemented: "stop" | "ud";
+  /** Levels of the host tables under nested paging; 4 when not said. */
+  readonly nestedLevels?: 3 | 4 | undefined;
+  /** Entries of each page-walk cache under nested paging; 0, none, when not said. */
+  readonly walkCache?: number | undefined;
 }
 
 export const POLICY_NONE = "none";
+export const NESTED_LEVELS = 4;
+/** Most entries that a page-walk cache may have. */
+export const WALK_CACHE_MOST = 64;
 
 export type StopReason =
   | "never-run"

@@ -30,7 +30,7 @@ export interface Snapshot {
 
 const MAGIC = "QUADSNAP";
 /** Raised with every change of what a snapshot holds. */
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 export function takeSnapshot(machine: Machine): Snapshot {
   return {
@@ -38,7 +38,7 @@ export function takeSnapshot(machine: Machine): Snapshot {
     memory: saveMemory(machine.memory),
     dirty: machine.slots.dirty.map((bits) => bits.slice()),
     cpu: machine.cpu.save(),
-    kvm: machine.kvm === null ? null : (machine.kvm.save() as unknown as Plain),
+    kvm: ((machine.kvm ?? machine.nested)?.save() ?? null) as unknown as Plain,
     serial: machine.serial.save(),
     ...machine.saveRest(),
   };

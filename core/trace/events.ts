@@ -61,6 +61,8 @@ export const ZAP_WHY = [
   "user-write",
   "zap-all",
   "guard",
+  "sync",
+  "root",
 ] as const;
 export const ZAP_MISALIGNED = 0;
 export const ZAP_FLOODED = 1;
@@ -69,6 +71,10 @@ export const ZAP_UNPROTECT = 3;
 export const ZAP_USER_WRITE = 4;
 export const ZAP_ALL = 5;
 export const ZAP_GUARD = 6;
+/** Out of sync, of another mode or with nothing left; or below an upper page that is zapped. */
+export const ZAP_SYNC = 7;
+/** An invalid root lost its last use. */
+export const ZAP_ROOT = 8;
 
 /** Why an spte changed. Index = the value recorded in `spte_set` and `spte_clear`. */
 export const SPTE_WHY = [
@@ -85,6 +91,8 @@ export const SPTE_WHY = [
   "cpu-accessed-dirty",
   "guard",
   "raw-edit",
+  "sync",
+  "invlpg",
 ] as const;
 export const SPTE_FETCH = 0;
 export const SPTE_LINK = 1;
@@ -99,6 +107,8 @@ export const SPTE_NONPAGING = 9;
 export const SPTE_CPU_AD = 10;
 export const SPTE_GUARD = 11;
 export const SPTE_RAW_EDIT = 12;
+export const SPTE_SYNC = 13;
+export const SPTE_INVLPG = 14;
 
 /** What `pte_write` did with one shadow page of the written gfn. Index = `verdict` of `pte_write_page`. */
 export const PTE_WRITE_VERDICT = [
@@ -106,11 +116,14 @@ export const PTE_WRITE_VERDICT = [
   "skipped: wrong quadrant",
   "zapped: misaligned",
   "zapped: flooded",
+  "out of sync: not told",
 ] as const;
 export const VERDICT_TOUCHED = 0;
 export const VERDICT_SKIPPED = 1;
 export const VERDICT_MISALIGNED = 2;
 export const VERDICT_FLOODED = 3;
+/** Foretold only: the write does not reach pte_write (9.3). */
+export const VERDICT_UNSYNC = 4;
 
 /** Why the TLB was flushed. Index = `why` of `tlb_flush`. */
 export const FLUSH_WHY = [
@@ -124,6 +137,7 @@ export const FLUSH_WHY = [
   "zap-all",
   "remote",
   "guard",
+  "local",
 ] as const;
 export const FLUSH_MOV_CR3 = 0;
 export const FLUSH_CR = 1;
@@ -135,6 +149,7 @@ export const FLUSH_RESET_CONTEXT = 6;
 export const FLUSH_ZAP_ALL = 7;
 export const FLUSH_REMOTE = 8;
 export const FLUSH_GUARD = 9;
+export const FLUSH_LOCAL = 10;
 
 /** Who wrote, for `edit`. Index = `as`. */
 export const EDIT_AS = ["guest CPL 0", "guest CPL 3", "emulator", "device (DMA)", "raw host"] as const;
@@ -156,7 +171,18 @@ export const EXIT_NAMES = [
   "external-interrupt",
   "triple-fault",
   "outside",
+  "nested-fault",
+  "task-switch",
 ] as const;
+
+/** A shadow page as the tracepoints of later versions show it. */
+const SP: readonly EventField[] = [
+  f1("hpa", "hpa"),
+  f1("gfn", "gfn"),
+  f1("role", "role"),
+  f1("rootCount", "dec"),
+  f1("unsync", "bool"),
+];
 
 const rows: readonly Omit<EventKind, "id">[] = [
   { name: "none", group: "exit", help: "Never recorded.", fields: [] },
@@ -230,6 +256,8 @@ const rows: readonly Omit<EventKind, "id">[] = [
       f1("gfn", "gfn"),
       f1("role", "role"),
       f1("result", { names: ["found", "new"] }),
+      f1("rootCount", "dec"),
+      f1("unsync", "bool"),
     ],
   },
   {
@@ -242,6 +270,7 @@ const rows: readonly Omit<EventKind, "id">[] = [
       f1("role", "role"),
       f1("why", { names: ZAP_WHY }),
       f1("rootCount", "dec"),
+      f1("unsync", "bool"),
     ],
   },
   {
@@ -379,6 +408,84 @@ const rows: readonly Omit<EventKind, "id">[] = [
     help: "The guest wrote a byte to its serial port.",
     fields: [f1("byte", "hex32")],
   },
+  {
+    name: "nested_fault",
+    group: "fault",
+    help: "Nested paging: the host tables had no translation of a guest-physical address; for says whose it is.",
+    fields: [
+      f1("gva", "gva"),
+      f2("gpa", "gpa"),
+      f1("error", "hex32"),
+      f1("for", { names: ["page", "pte", "pde", "pdpt"] }),
+      f1("answer", { names: ["mapped", "mmio"] }),
+    ],
+  },
+  {
+    name: "pagetable_walk",
+    group: "walk",
+    help: "KVM begins a walk of the guest's tables, for an access of these error code bits.",
+    fields: [f1("gva", "gva"), f1("access", "hex32")],
+  },
+  {
+    name: "paging_element",
+    group: "walk",
+    help: "The walk read one guest entry.",
+    fields: [f2("gpte", "hex64"), f1("level", "dec")],
+  },
+  {
+    name: "walker_error",
+    group: "walk",
+    help: "The walk ended in a fault of the guest's own.",
+    fields: [f1("error", "hex32")],
+  },
+  {
+    name: "sync_page",
+    group: "sp",
+    help: "A shadow page that was out of sync is read again from its guest table.",
+    fields: SP,
+  },
+  {
+    name: "unsync_page",
+    group: "sp",
+    help: "A leaf table's shadow page goes out of sync: the guest may write the table freely.",
+    fields: SP,
+  },
+  {
+    name: "mark_mmio_spte",
+    group: "spte",
+    help: "An spte remembers that its address has no memory.",
+    fields: [f1("ptr", "hpa"), f1("gfn", "gfn"), f1("access", "hex32")],
+  },
+  {
+    name: "check_mmio_spte",
+    group: "spte",
+    help: "The generation of such an spte was compared with the machine's.",
+    fields: [f2("spte", "spte"), f1("kvm_gen", "dec"), f1("spte_gen", "dec")],
+  },
+  {
+    name: "handle_mmio_page_fault",
+    group: "fault",
+    help: "A fault on an address without memory, known from its spte.",
+    fields: [f1("gva", "gva"), f1("gfn", "gfn"), f1("access", "hex32")],
+  },
+  {
+    name: "mmu_set_spte",
+    group: "spte",
+    help: "kvm_mmu_set_spte: a leaf was made or made anew.",
+    fields: [f1("gfn", "gfn"), f2("spte", "spte"), f1("level", "dec"), f1("ptr", "hpa")],
+  },
+  {
+    name: "spte_requested",
+    group: "fault",
+    help: "A fault asks for a leaf of this frame.",
+    fields: [f1("gfn", "gfn"), f1("pfn", "hex32"), f1("level", "dec")],
+  },
+  {
+    name: "zap_all_fast",
+    group: "sp",
+    help: "All shadow pages are zapped; the generation and how many pages were in use.",
+    fields: [f1("generation", "dec"), f1("used", "dec")],
+  },
 ];
 
 /** All event kinds; the index is the id that a record carries. */
@@ -419,3 +526,15 @@ export const EV_FINDING = idOf("finding");
 export const EV_UNPROTECT = idOf("unprotect");
 export const EV_RECYCLE = idOf("recycle");
 export const EV_SERIAL_OUT = idOf("serial_out");
+export const EV_NESTED_FAULT = idOf("nested_fault");
+export const EV_PAGETABLE_WALK = idOf("pagetable_walk");
+export const EV_PAGING_ELEMENT = idOf("paging_element");
+export const EV_WALKER_ERROR = idOf("walker_error");
+export const EV_SYNC_PAGE = idOf("sync_page");
+export const EV_UNSYNC_PAGE = idOf("unsync_page");
+export const EV_MARK_MMIO_SPTE = idOf("mark_mmio_spte");
+export const EV_CHECK_MMIO_SPTE = idOf("check_mmio_spte");
+export const EV_HANDLE_MMIO_PAGE_FAULT = idOf("handle_mmio_page_fault");
+export const EV_SET_SPTE = idOf("mmu_set_spte");
+export const EV_SPTE_REQUESTED = idOf("spte_requested");
+export const EV_ZAP_ALL_FAST = idOf("zap_all_fast");

@@ -5,7 +5,8 @@
  */
 import { FRAME_CODE, FRAME_WATCHED } from "../memory/host-memory.ts";
 import type { Cpu } from "./cpu.ts";
-import { ACCESS_USER, ACCESS_WRITE, EXIT_PF, RUN_EXIT } from "./door.ts";
+import { watchData } from "./debug.ts";
+import { ACCESS_USER, ACCESS_WRITE, EXIT_NESTED_FAULT, EXIT_PF, RUN_EXIT } from "./door.ts";
 import { AC, GP, PF, SS_FAULT } from "./exceptions.ts";
 import { FLAG_AC, REST } from "./flags.ts";
 import { SS } from "./isa/insn.ts";
@@ -18,9 +19,13 @@ export function userBit(cpu: Cpu): number {
   return cpu.cpl === 3 ? ACCESS_USER : 0;
 }
 
-/** A page fault of the walk: an exit when armed, else an exception. */
+/** A fault of the walk: an exit when armed, or when it is the host tables', else an exception. */
 export function pageFault(cpu: Cpu, la: number, error: number): void {
   cpu.faulted = true;
+  if (cpu.paging.nested.failed && !cpu.emulating) {
+    nestedFault(cpu, la);
+    return;
+  }
   if (!cpu.emulating && ((cpu.intercepts >>> EXIT_PF) & 1) !== 0) {
     const exit = cpu.exit;
     exit.reason = EXIT_PF;
@@ -36,6 +41,23 @@ export function pageFault(cpu: Cpu, la: number, error: number): void {
   cpu.excVector = PF;
   cpu.excError = error;
   cpu.excAddress = la | 0;
+}
+
+/** The host tables lack a translation: always an exit, whatever is intercepted. `la` 0: PDPTEs were being loaded. */
+export function nestedFault(cpu: Cpu, la: number): void {
+  const { exit } = cpu;
+  const { nested } = cpu.paging;
+  cpu.faulted = true;
+  exit.reason = EXIT_NESTED_FAULT;
+  exit.gva = la | 0;
+  exit.error = nested.faultError;
+  exit.value = nested.faultGfn << 12;
+  exit.valueHigh = nested.faultGfn >>> 20;
+  exit.nextEip = cpu.eip;
+  exit.vectoringType = cpu.vectoringType;
+  exit.vectoringVector = cpu.vectoringVector;
+  exit.vectoringError = cpu.vectoringError;
+  cpu.stopCode = RUN_EXIT;
 }
 
 /**
@@ -177,18 +199,23 @@ export function linearCheck(cpu: Cpu, la: number, size: number, access: number):
 
 export function readSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
   const la = linearOf(cpu, seg, ea, size, false);
-  return cpu.faulted || misaligned(cpu, la, size) ? 0 : linearRead(cpu, la, size, userBit(cpu));
+  if (cpu.faulted || misaligned(cpu, la, size)) return 0;
+  if (cpu.watchingData) watchData(cpu, la, size, false);
+  return linearRead(cpu, la, size, userBit(cpu));
 }
 
 export function writeSlow(cpu: Cpu, seg: number, ea: number, size: number, value: number): void {
   const la = linearOf(cpu, seg, ea, size, true);
-  if (!cpu.faulted && !misaligned(cpu, la, size)) linearWrite(cpu, la, size, value, userBit(cpu));
+  if (cpu.faulted || misaligned(cpu, la, size)) return;
+  if (cpu.watchingData) watchData(cpu, la, size, true);
+  linearWrite(cpu, la, size, value, userBit(cpu));
 }
 
 /** Reads for a later `rmwWrite`, with all the checks of a write: that one cannot fault any more. */
 export function rmwReadSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
   const la = linearOf(cpu, seg, ea, size, true);
   if (cpu.faulted || misaligned(cpu, la, size)) return 0;
+  if (cpu.watchingData) watchData(cpu, la, size, true);
   cpu.rmwLa = la;
   cpu.rmwHost = -1;
   const user = userBit(cpu);

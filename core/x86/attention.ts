@@ -6,12 +6,15 @@
 /** Reasons to look up between two blocks, as bits of `attention`. */
 export const ATT_LINE = 1; // the interrupt line is raised
 export const ATT_PENDING = 2; // an injected event waits
-export const ATT_DEBUG = 4; // a single-step trap waits
+export const ATT_DEBUG = 4; // a debug trap waits (`debugHits` says why)
 export const ATT_SHADOW = 8; // STI or MOV SS has just retired
 export const ATT_HALTED = 16;
 export const ATT_BREAK = 32; // breakpoints are set
 export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
-export const ATT_WATCHED = 128; // a store into a watched frame: the run comes back behind its instruction
+export const ATT_STACK = 128; // MOV SS or POP SS has just retired (ATT_SHADOW is set, too)
+export const ATT_NMI = 256; // an NMI waits and is not blocked
+export const ATT_WATCH = 512; // DR7 enables a breakpoint: every instruction is a matter of its own
+export const ATT_WATCHED = 2048; // a store into a watched frame: the run comes back behind its instruction
 
 /** Flags that make every instruction a matter of its own. */
 export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
@@ -19,11 +22,15 @@ export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
 /** Entries of the cache from EIP to block. */
 export const JUMP_ENTRIES = 4096;
 
-/** Bits of `Cpu.flat`: SS is flat, writable and 32-bit; CS reaches to 4 GiB; both. */
+/** Bits of `Cpu.flat`: SS is flat, writable and 32-bit; CS reaches to 4 GiB. */
 export const FLAT_STACK = 0x1_0000;
 export const FLAT_CODE = 0x2_0000;
-export const FLAT_NEAR = 0x3_0000;
 
-/** Answers within `chain` alone, above all others: jump by the immediate; EIP (the local one) is set already. */
-export const JUMP = 5;
-export const TAKEN = 6;
+/** Numbers of Insn.hot that more than the run loop knows (hot.ts has the others). */
+export const HOT_END = 1; // not an instruction: a block's end
+export const HOT_NOP = 2;
+export const HOT_JMP = 69;
+export const HOT_CALL = 71;
+export const HOT_CALL_ON = 72; // CALL, and the block goes on at its target
+export const HOT_RET = 73;
+export const HOT_RET_ON = 74; // RET, and the block goes on where it is expected to return to

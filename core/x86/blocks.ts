@@ -1,9 +1,10 @@
 /**
- * Decoded blocks: straight runs of instructions, kept by the host frame and offset they were decoded from.
- * A store into one of their bytes empties exactly the blocks that hold it, at once, even while one of them runs:
+ * Decoded blocks: runs of instructions, kept by the host frame and offset they were decoded from. A block follows calls
+ * and jumps within its page, and returns to its own calls (fetch.ts), so its bytes need not be in one piece. A store into one of their bytes empties exactly the blocks that hold it, at once, even while one of them runs:
  * its instructions are replaced by a sentinel that makes the run loop look again.
  */
 import { FRAME_CODE, type HostMemory } from "../memory/host-memory.ts";
+import { HOT_END } from "./attention.ts";
 import { type Exec, Insn } from "./isa/insn.ts";
 import type { Row } from "./isa/row.ts";
 
@@ -36,41 +37,58 @@ export const STALE = new Insn(restart, STALE_ROW);
 
 export class Block {
   readonly insns: Insn[];
-  /** Where the list begins that the run loop follows (Insn.next): the same instructions as in `insns`. */
+  /** Where the list begins that the run loop follows (Insn.next): the instructions of `insns`, and an end. */
   first: Insn;
   readonly count: number;
-  /** Offset of each instruction from the first. */
-  readonly offsets: Uint16Array;
-  /** Bytes of all instructions. */
-  readonly bytes: number;
   /** Decoded for CS.D = 1. */
   readonly big: boolean;
   readonly hfn: number;
   /** Offset of the first byte in its frame. */
   readonly offset: number;
+  /** Offsets in the frame between which all of its bytes lie; a block that follows branches may leave holes. */
+  readonly low: number;
+  readonly high: number;
   /** Frame of the bytes beyond the page's end, or -1: only single instructions cross. */
   readonly hfn2: number;
-  /** The block that last followed this one: valid for this EIP in this fetch epoch. */
-  next: Block | null = null;
-  nextEip = 0;
-  nextEpoch = 0;
 
-  constructor(insns: Insn[], big: boolean, hfn: number, offset: number, hfn2: number) {
+  /**
+   * @param insns whose `end` is set
+   * @param to where the next instruction stands when all have been carried out, as an offset from the first byte
+   */
+  constructor(insns: Insn[], to: number, big: boolean, hfn: number, offset: number, hfn2: number) {
     this.insns = insns;
     this.first = insns[0]!;
     this.count = insns.length;
-    this.offsets = new Uint16Array(insns.length);
-    let bytes = 0;
+    let low = offset;
+    let high = offset;
     for (let i = 0; i < insns.length; i++) {
-      this.offsets[i] = bytes;
-      bytes += insns[i]!.length;
-      if (i > 0) insns[i - 1]!.next = insns[i]!;
+      const insn = insns[i]!;
+      insn.count = i + 1;
+      if (i > 0) insns[i - 1]!.next = insn;
+      low = Math.min(low, offset + insn.end - insn.length);
+      high = Math.max(high, offset + insn.end);
     }
-    this.bytes = bytes;
+    const end = new Insn(restart, STALE_ROW);
+    end.hot = HOT_END;
+    end.count = insns.length;
+    end.end = to;
+    insns[insns.length - 1]!.next = end;
+    this.low = low;
+    this.high = high;
     this.big = big;
     this.hfn = hfn;
     this.offset = offset;
     this.hfn2 = hfn2;
+  }
+
+  /** Does an instruction have one of the bytes `from` … `to - 1` of the frame? */
+  holds(from: number, to: number): boolean {
+    if (this.low >= to || this.high <= from) return false;
+    for (const insn of this.insns) {
+      const end = this.offset + insn.end;
+      if (end > from && end - insn.length < to) return true;
+    }
+    return false;
   }
 
   /** Empties the block: whoever runs it meets the sentinel next. */
@@ -78,13 +96,6 @@ export class Block {
     for (const insn of this.insns) if (insn !== STALE) insn.next = STALE;
     this.insns.fill(STALE);
     this.first = STALE;
-  }
-
-  /** Position of the instruction that ends `end` bytes from the first. One that has set EIP elsewhere is the last. */
-  indexAt(end: number): number {
-    if (this.count === 1) return 0;
-    const next = this.offsets.indexOf(end);
-    return next > 0 ? next - 1 : this.count - 1;
   }
 }
 
@@ -98,8 +109,21 @@ class CodeFrame {
   /** 1 where a line of bytes may hold code. */
   readonly lines = new Uint8Array(LINES);
 
-  mark(from: number, to: number): void {
+  private markRange(from: number, to: number): void {
     for (let i = from >> LINE_SHIFT; i <= (to - 1) >> LINE_SHIFT; i++) this.lines[i] = 1;
+  }
+
+  /** Marks the lines of a block that begins here. */
+  mark(block: Block): void {
+    for (const insn of block.insns) {
+      const end = block.offset + insn.end;
+      this.markRange(end - insn.length, Math.min(end, 4096));
+    }
+  }
+
+  /** Marks the lines of the end of a block that begins elsewhere. */
+  markTail(block: Block): void {
+    this.markRange(0, block.high - 4096);
   }
 }
 
@@ -126,7 +150,7 @@ export class BlockCache {
     if (n === 0) return null;
     const block = frame.list[n - 1]!;
     // A block whose tail was stored into is stale here until it is made again.
-    return block.big === big && block.insns[0] !== STALE ? block : null;
+    return block.big === big && block.first !== STALE ? block : null;
   }
 
   add(block: Block): void {
@@ -141,12 +165,11 @@ export class BlockCache {
       frame.at[block.offset] = frame.list.length;
       this.blocks++;
     }
-    const end = block.offset + block.bytes;
-    frame.mark(block.offset, Math.min(end, 4096));
+    frame.mark(block);
     if (block.hfn2 >= 0) {
       const second = this.frameFor(block.hfn2);
       second.tails.push(block);
-      second.mark(0, end - 4096);
+      second.markTail(block);
     }
   }
 
@@ -160,13 +183,13 @@ export class BlockCache {
     if (near === 0) return;
     let gone = false;
     for (const b of frame.list) {
-      if (b.offset < end && b.offset + b.bytes > offset) {
+      if (b.holds(offset, end)) {
         b.drop();
         gone = true;
       }
     }
     for (const b of frame.tails) {
-      if (b.offset + b.bytes - 4096 > offset) {
+      if (b.high - 4096 > offset) {
         b.drop();
         gone = true;
       }
@@ -211,7 +234,7 @@ export class BlockCache {
 
   /** Rebuilds a frame's lists without its stale blocks. */
   private compact(hfn: number, frame: CodeFrame): void {
-    const live = (b: Block): boolean => b.insns[0] !== STALE;
+    const live = (b: Block): boolean => b.first !== STALE;
     const list = frame.list.filter(live);
     const tails = frame.tails.filter(live);
     this.blocks -= frame.list.length - list.length;
@@ -228,11 +251,11 @@ export class BlockCache {
     for (const b of list) {
       frame.list.push(b);
       frame.at[b.offset] = frame.list.length;
-      frame.mark(b.offset, Math.min(b.offset + b.bytes, 4096));
+      frame.mark(b);
     }
     for (const b of tails) {
       frame.tails.push(b);
-      frame.mark(0, b.offset + b.bytes - 4096);
+      frame.markTail(b);
     }
   }
 }

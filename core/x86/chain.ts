@@ -1,183 +1,29 @@
 /**
  * The innermost loop: block after block, instruction after instruction, until something else has to happen.
  *
- * The handlers that compiled code spends its time in are called by number from a switch, right in the loop: there the
- * JIT inlines them, where a call through `insn.exec` costs more than most instructions do. Nothing is decided here;
- * number n stands for HANDLERS[n - 1], a handler of the instruction table, and 0 for "call insn.exec".
+ * The instructions that compiled code spends its time in are carried out right here (hot.ts says which), and the loop
+ * around them calls nothing: so the JIT keeps what it knows of the arrays, and a block leads to the next without a
+ * word to anybody. Whatever needs more (an access that the TLB's derived arrays do not answer, any other instruction, a
+ * block not seen yet) leaves it, is done by the handler of the instruction table, and the loop is entered again.
  */
 
-import {
-  ATT_LIMIT,
-  FLAGS_STEPWISE,
-  FLAT_CODE,
-  FLAT_NEAR,
-  FLAT_STACK,
-  JUMP,
-  JUMP_ENTRIES,
-  TAKEN,
-} from "./attention.ts";
+import { ATT_LIMIT, FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, JUMP_ENTRIES } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
-import { decM32, decZ32, incM32, incZ32 } from "./isa/exec/alu-narrow.ts";
-import {
-  addGr,
-  addMi,
-  addMr,
-  addRi,
-  addRm,
-  addRr,
-  andGr,
-  andRi,
-  andRr,
-  cmpGr,
-  cmpMi,
-  cmpMr,
-  cmpRi,
-  cmpRm,
-  cmpRr,
-  orGr,
-  orRi,
-  orRr,
-  subGr,
-  subRi,
-  subRm,
-  subRr,
-  testRi,
-  testRr,
-  xorGr,
-  xorRi,
-  xorRr,
-} from "./isa/exec/alu32.ts";
-import {
-  call32J,
-  call32R,
-  jb32,
-  jbe32,
-  jl32,
-  jle32,
-  jmp32J,
-  jnb32,
-  jnbe32,
-  jnl32,
-  jnle32,
-  jns32,
-  jnz32,
-  js32,
-  jz32,
-  ret32,
-} from "./isa/exec/branch.ts";
-import {
-  lea32,
-  mov8Mi,
-  mov8Mr,
-  mov8Rm,
-  mov32Gr,
-  mov32Mi,
-  mov32Mr,
-  mov32Ri,
-  mov32Rm,
-  mov32Rr,
-  mov32Zi,
-  movzx8M,
-  movzx8R,
-  movzx16M,
-} from "./isa/exec/move.ts";
-import { ESP } from "./isa/exec/operand.ts";
-import { sar32Ri, shl32R1, shl32Ri, shr32Ri } from "./isa/exec/shift.ts";
-import { leave, pop32Z, push32I, push32M, push32Z } from "./isa/exec/stack.ts";
-import { nop } from "./isa/exec/system.ts";
-import { BRANCH, CS, type Exec, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
-
-/** In the order of the switch in `chain`. */
-export const HANDLERS: readonly Exec[] = [
-  nop,
-  mov32Rr,
-  mov32Gr,
-  mov32Rm,
-  mov32Mr,
-  mov32Ri,
-  mov32Zi,
-  mov32Mi,
-  mov8Rm,
-  mov8Mr,
-  mov8Mi,
-  movzx8M,
-  movzx8R,
-  movzx16M,
-  lea32,
-  addRr,
-  addGr,
-  addRi,
-  addRm,
-  addMr,
-  addMi,
-  subRr,
-  subGr,
-  subRi,
-  subRm,
-  andRr,
-  andGr,
-  andRi,
-  orRr,
-  orGr,
-  orRi,
-  xorRr,
-  xorGr,
-  xorRi,
-  cmpRr,
-  cmpGr,
-  cmpRi,
-  cmpRm,
-  cmpMr,
-  cmpMi,
-  testRr,
-  testRi,
-  incZ32,
-  decZ32,
-  incM32,
-  decM32,
-  shl32Ri,
-  shr32Ri,
-  sar32Ri,
-  shl32R1,
-  push32Z,
-  push32I,
-  push32M,
-  pop32Z,
-  leave,
-  call32J,
-  call32R,
-  ret32,
-  jmp32J,
-  jb32,
-  jnb32,
-  jz32,
-  jnz32,
-  jbe32,
-  jnbe32,
-  js32,
-  jns32,
-  jl32,
-  jnl32,
-  jle32,
-  jnle32,
-];
-const NUMBERS = new Map<Exec, number>(HANDLERS.map((exec, i) => [exec, i + 1]));
-
-/** The number that `chain` knows this handler by, or 0. */
-export function hotNumber(exec: Exec): number {
-  return NUMBERS.get(exec) ?? 0;
-}
+import { EBP, ESP } from "./isa/exec/operand.ts";
+import { BRANCH, CS, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
 
 /** `chain`: the next instruction wants to be run on its own. */
 export const STEP_NEXT = -3;
+/** `chain`: an instruction stopped; `afterStop` says why. */
+export const RETIRED_STOP = -2;
 
 /** Completes the reason of a RUN_UNIMPLEMENTED with the instruction's name. */
-export function nameStop(cpu: Cpu, block: Block, index = 0): void {
-  if (cpu.unimplemented === "") cpu.unimplemented = block.insns[index]!.row.name;
+export function nameStop(cpu: Cpu, insn: Insn): void {
+  if (cpu.unimplemented === "") cpu.unimplemented = insn.row.name;
 }
 
 /** The block that EIP leads to, by the cache from EIP to block or by a fetch. */
@@ -187,7 +33,7 @@ function nextBlock(cpu: Cpu): Block | null {
   const tags = cpu.jumpTags;
   if (tags[slot * 2] === eip && tags[slot * 2 + 1] === cpu.tlb.fetchEpoch) {
     const block = cpu.jumpBlocks[slot]!;
-    if (block.insns[0] !== STALE) return block;
+    if (block.first !== STALE) return block;
   }
   const block = fetchBlock(cpu);
   if (block !== null && block.hfn >= 0) {
@@ -201,447 +47,988 @@ function nextBlock(cpu: Cpu): Block | null {
 /** Instructions of `block` that may run before a breakpoint, or the end of CS, has to be looked at. */
 function roomIn(cpu: Cpu, block: Block): number {
   let n = block.count | 0;
-  if ((cpu.attention & ATT_LIMIT) !== 0 && (cpu.eip >>> 0) + block.bytes - 1 > cpu.segLimit[CS]!) n = 0;
-  for (const eip of cpu.breakpoints) {
-    const d = (eip - cpu.eip) >>> 0;
-    if (d === 0 || d >= block.bytes) continue;
-    const at = block.offsets.indexOf(d);
-    if (at > 0 && at < n) n = at;
+  const eip = cpu.eip >>> 0;
+  if ((cpu.attention & ATT_LIMIT) !== 0) {
+    const back = block.offset - block.low;
+    if (eip < back || eip - back + (block.high - block.low) - 1 > cpu.segLimit[CS]!) n = 0;
+  }
+  for (const at of cpu.breakpoints) {
+    for (let i = 1; i < n; i++) {
+      if (((cpu.eip + block.insns[i]!.end - block.insns[i]!.length) | 0) === at) n = i;
+    }
   }
   return n;
 }
 
-/** `chain`: an instruction stopped; `afterStop` says why. */
-export const RETIRED_STOP = -2;
-
 /**
- * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP is written
- * where somebody may read it: before a handler that leaves the registers, and when the block has ended.
+ * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP, its time and what
+ * it is running are written where somebody may read them: before a handler is called, and when the chain ends.
  */
 export function chain(cpu: Cpu, budget: number): number {
   // `| 0` keeps the loop's variables machine integers: what comes from a field or a call is anything to the JIT.
+  /** Units left at the block's first instruction, and those that `cpu.retired` knows of. */
   let left = budget | 0;
+  let known = left;
   const tlb = cpu.tlb;
   const regs = cpu.regs;
   const i32 = cpu.i32;
-  const first = nextBlock(cpu);
-  if (first === null) return RETIRED_STOP;
-  let block: Block = first;
+  const bytes = cpu.bytes;
+  const entered = nextBlock(cpu);
+  if (entered === null) return RETIRED_STOP;
+  let block: Block = entered;
+  /** EIP of the block's first instruction. */
+  let start = cpu.eip | 0;
   let n = block.count | 0;
-  // Whatever chooses others moves the fetch epoch, too: they are looked at again where a block is.
-  let fastRead = cpu.fastRead;
-  let fastWrite = cpu.fastWrite;
-  if (cpu.attention !== 0) {
+  /** Not 0: somebody wants to look up when the block ends. */
+  let look = cpu.attention | 0;
+  if (look !== 0) {
     n = roomIn(cpu, block);
     if (n === 0) return STEP_NEXT;
   }
   for (;;) {
     if (n > left) n = left;
     let insn = block.first;
-    let eip = cpu.eip | 0;
-    cpu.running = block;
-    cpu.runningEip = eip;
-    let i = 0;
-    let answer = NEXT;
+    // Whole blocks in a CS that reaches everywhere go through the loop below; of others each instruction is called.
+    const whole = n === (block.count | 0) && (cpu.flat & FLAT_CODE) !== 0 ? 1 : 0;
+    let to = 0;
+    let from: Insn | null = null;
     for (;;) {
-      eip = (eip + insn.length) | 0;
-      switch (insn.hot) {
-        case 1:
-          answer = nop();
-          break;
-        case 2:
-          answer = mov32Rr(cpu, insn);
-          break;
-        case 3:
-          answer = mov32Gr(cpu, insn);
-          break;
-        case 4: {
-          const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
-          const w = (at >>> 11) & 0x7fe;
-          if (fastRead[w] === (at & ~0xffc) && ((cpu.flat >>> insn.seg) & 1) !== 0) {
-            regs[insn.reg] = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+      // Whatever changes one of these is not in the loop.
+      const fastRead = cpu.fastRead;
+      const fastWrite = cpu.fastWrite;
+      const flat = cpu.flat | 0;
+      const writable = flat >>> 8;
+      const epoch = tlb.fetchEpoch | 0;
+      let away = 0;
+      if (whole !== 0) {
+        run: for (;;) {
+          straight: for (;;) {
+            switch (insn.hot) {
+              case 1: // the end of the block
+                to = (start + insn.end) | 0;
+                break straight;
+              case 2: // NOP; a JMP that the block follows
+                break;
+              case 3: // MOV r32, r32
+                regs[insn.dst] = regs[insn.src]!;
+                break;
+              case 4: // MOV r32, imm32
+                regs[insn.dst] = insn.imm;
+                break;
+              case 5: // MOV r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  regs[insn.dst] = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  break;
+                }
+              case 6: // MOV m32, r32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  i32[((at + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.dst]!;
+                  break;
+                }
+              case 7: // MOV m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  i32[((at + fastWrite[w + 1]!) | 0) >> 2] = insn.imm;
+                  break;
+                }
+              case 8: // LEA r32, m
+                regs[insn.dst] = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                break;
+              case 9: // MOVZX r32, r8
+                regs[insn.dst] = (regs[insn.src & 3]! >>> ((insn.src & 4) << 1)) & 0xff;
+                break;
+              case 10: // MOVZX r32, m8
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xfff) || (flat & insn.segBit) === 0) break run;
+                  regs[insn.dst] = bytes[(at + fastRead[w + 1]!) | 0]!;
+                  break;
+                }
+              case 11: // MOVZX r32, r16
+                regs[insn.dst] = regs[insn.src]! & 0xffff;
+                break;
+              case 12: // MOVZX r32, m16
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffe) || (flat & insn.segBit) === 0) break run;
+                  const host = (at + fastRead[w + 1]!) | 0;
+                  regs[insn.dst] = (i32[host >> 2]! >>> ((host & 2) << 3)) & 0xffff;
+                  break;
+                }
+              case 13: // MOVSX r32, m8
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xfff) || (flat & insn.segBit) === 0) break run;
+                  regs[insn.dst] = (bytes[(at + fastRead[w + 1]!) | 0]! << 24) >> 24;
+                  break;
+                }
+              case 14: // MOV r8, m8
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xfff) || (flat & insn.segBit) === 0) break run;
+                  const v = bytes[(at + fastRead[w + 1]!) | 0]!;
+                  const shift = (insn.dst & 4) << 1;
+                  regs[insn.dst & 3] = (regs[insn.dst & 3]! & ~(0xff << shift)) | (v << shift);
+                  break;
+                }
+              case 15: // MOV m8, r8
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xfff) || (writable & insn.segBit) === 0) break run;
+                  bytes[(at + fastWrite[w + 1]!) | 0] = regs[insn.dst & 3]! >>> ((insn.dst & 4) << 1);
+                  break;
+                }
+              case 16: // MOV m8, imm8
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xfff) || (writable & insn.segBit) === 0) break run;
+                  bytes[(at + fastWrite[w + 1]!) | 0] = insn.imm;
+                  break;
+                }
+              case 17: // MOV r8, r8
+                {
+                  const v = (regs[insn.src & 3]! >>> ((insn.src & 4) << 1)) & 0xff;
+                  const shift = (insn.dst & 4) << 1;
+                  regs[insn.dst & 3] = (regs[insn.dst & 3]! & ~(0xff << shift)) | (v << shift);
+                  break;
+                }
+              case 18: // MOV r8, imm8
+                {
+                  const shift = (insn.dst & 4) << 1;
+                  regs[insn.dst & 3] =
+                    (regs[insn.dst & 3]! & ~(0xff << shift)) | ((insn.imm & 0xff) << shift);
+                  break;
+                }
+              case 19: // XCHG r32, r32
+                {
+                  const v = regs[insn.dst]!;
+                  regs[insn.dst] = regs[insn.src]!;
+                  regs[insn.src] = v;
+                  break;
+                }
+              case 20: // ADD r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = (a + b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((a & b) | ((a | b) & ~v)) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 21: // OR r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = a | b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 22: // AND r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 23: // SUB r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 24: // XOR r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = a ^ b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 25: // CMP r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  break;
+                }
+              case 26: // TEST r32, r32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = regs[insn.src]!;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  break;
+                }
+              case 27: // ADD r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = (a + b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((a & b) | ((a | b) & ~v)) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 28: // OR r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = a | b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 29: // AND r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 30: // SUB r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 31: // XOR r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = a ^ b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 32: // CMP r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  break;
+                }
+              case 33: // TEST r32, imm32
+                {
+                  const a = regs[insn.dst]!;
+                  const b = insn.imm;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  break;
+                }
+              case 34: // ADD r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = regs[insn.dst]!;
+                  const b = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const v = (a + b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((a & b) | ((a | b) & ~v)) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 35: // OR r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = regs[insn.dst]!;
+                  const b = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const v = a | b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 36: // AND r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = regs[insn.dst]!;
+                  const b = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 37: // SUB r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = regs[insn.dst]!;
+                  const b = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 38: // XOR r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = regs[insn.dst]!;
+                  const b = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const v = a ^ b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 39: // CMP r32, m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = regs[insn.dst]!;
+                  const b = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+
+                  break;
+                }
+              case 40: // ADD m32, r32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = regs[insn.dst]!;
+                  const v = (a + b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((a & b) | ((a | b) & ~v)) & -0x3fff_fff8;
+                  i32[host] = v;
+                  break;
+                }
+              case 41: // OR m32, r32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = regs[insn.dst]!;
+                  const v = a | b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  i32[host] = v;
+                  break;
+                }
+              case 42: // SUB m32, r32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = regs[insn.dst]!;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  i32[host] = v;
+                  break;
+                }
+              case 43: // CMP m32, r32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const b = regs[insn.dst]!;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+
+                  break;
+                }
+              case 44: // TEST m32, r32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const b = regs[insn.dst]!;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+
+                  break;
+                }
+              case 45: // ADD m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = insn.imm;
+                  const v = (a + b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((a & b) | ((a | b) & ~v)) & -0x3fff_fff8;
+                  i32[host] = v;
+                  break;
+                }
+              case 46: // OR m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = insn.imm;
+                  const v = a | b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  i32[host] = v;
+                  break;
+                }
+              case 47: // AND m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = insn.imm;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+                  i32[host] = v;
+                  break;
+                }
+              case 48: // SUB m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const b = insn.imm;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+                  i32[host] = v;
+                  break;
+                }
+              case 49: // CMP m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const b = insn.imm;
+                  const v = (a - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = ((~a & b) | ((~a | b) & v)) & -0x3fff_fff8;
+
+                  break;
+                }
+              case 50: // TEST m32, imm32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const a = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const b = insn.imm;
+                  const v = a & b;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = 0;
+
+                  break;
+                }
+              case 51: // INC r32
+                {
+                  const a = regs[insn.dst]!;
+                  const v = (a + 1) | 0;
+                  const c = regs[CARRIES]! & -0x8000_0000;
+                  regs[RESULT] = v;
+                  regs[CARRIES] =
+                    c | ((c >>> 1) ^ (v === -0x8000_0000 ? 0x4000_0000 : 0)) | ((v & 15) === 0 ? 8 : 0);
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 52: // DEC r32
+                {
+                  const a = regs[insn.dst]!;
+                  const v = (a - 1) | 0;
+                  const c = regs[CARRIES]! & -0x8000_0000;
+                  regs[RESULT] = v;
+                  regs[CARRIES] =
+                    c | ((c >>> 1) ^ (v === 0x7fff_ffff ? 0x4000_0000 : 0)) | ((a & 15) === 0 ? 8 : 0);
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 53: // INC m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const v = (a + 1) | 0;
+                  const c = regs[CARRIES]! & -0x8000_0000;
+                  regs[RESULT] = v;
+                  regs[CARRIES] =
+                    c | ((c >>> 1) ^ (v === -0x8000_0000 ? 0x4000_0000 : 0)) | ((v & 15) === 0 ? 8 : 0);
+                  i32[host] = v;
+                  break;
+                }
+              case 54: // DEC m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  const host = ((at + fastWrite[w + 1]!) | 0) >> 2;
+                  const a = i32[host]!;
+                  const v = (a - 1) | 0;
+                  const c = regs[CARRIES]! & -0x8000_0000;
+                  regs[RESULT] = v;
+                  regs[CARRIES] =
+                    c | ((c >>> 1) ^ (v === 0x7fff_ffff ? 0x4000_0000 : 0)) | ((a & 15) === 0 ? 8 : 0);
+                  i32[host] = v;
+                  break;
+                }
+              case 55: // SHL r32, imm8 (not 0)
+                {
+                  const out = regs[insn.dst]! << (insn.src - 1);
+                  const v = out << 1;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = (out & -0x8000_0000) | ((v >>> 31) << 30);
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 56: // SHR r32, imm8 (not 0)
+                {
+                  const out = regs[insn.dst]! >>> (insn.src - 1);
+                  const cf = out & 1;
+                  const v = out >>> 1;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = (cf << 31) | ((cf ^ (out >>> 31)) << 30);
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 57: // SAR r32, imm8 (not 0)
+                {
+                  const out = regs[insn.dst]! >> (insn.src - 1);
+                  const v = out >> 1;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = (out << 31) | ((out & 1) << 30);
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 58: // NOT r32
+                regs[insn.dst] = ~regs[insn.dst]!;
+                break;
+              case 59: // NEG r32
+                {
+                  const b = regs[insn.dst]!;
+                  const v = (0 - b) | 0;
+                  regs[RESULT] = v;
+                  regs[CARRIES] = (b | v) & -0x3fff_fff8;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 60: // CMP r8, imm8
+                {
+                  const a = (regs[insn.dst & 3]! >>> ((insn.dst & 4) << 1)) & 0xff;
+                  const b = insn.imm & 0xff;
+                  const v = a - b;
+                  const out = (~a & b) | ((~a | b) & v);
+                  regs[RESULT] = (v << 24) >> 24;
+                  regs[CARRIES] = ((out << 24) & -0x4000_0000) | (out & 8);
+                  break;
+                }
+              case 61: // CMP m8, imm8
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xfff) || (flat & insn.segBit) === 0) break run;
+                  const a = bytes[(at + fastRead[w + 1]!) | 0]!;
+                  const b = insn.imm & 0xff;
+                  const v = a - b;
+                  const out = (~a & b) | ((~a | b) & v);
+                  regs[RESULT] = (v << 24) >> 24;
+                  regs[CARRIES] = ((out << 24) & -0x4000_0000) | (out & 8);
+                  break;
+                }
+              case 62: // TEST r8, r8
+                regs[RESULT] =
+                  (((regs[insn.dst & 3]! >>> ((insn.dst & 4) << 1)) &
+                    (regs[insn.src & 3]! >>> ((insn.src & 4) << 1))) <<
+                    24) >>
+                  24;
+                regs[CARRIES] = 0;
+                break;
+              case 63: // TEST r8, imm8
+                regs[RESULT] = (((regs[insn.dst & 3]! >>> ((insn.dst & 4) << 1)) & insn.imm) << 24) >> 24;
+                regs[CARRIES] = 0;
+                break;
+              case 64: // PUSH r32
+                {
+                  const sp = (regs[ESP]! - 4) | 0;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.dst]!;
+                  regs[ESP] = sp;
+                  break;
+                }
+              case 65: // PUSH imm32
+                {
+                  const sp = (regs[ESP]! - 4) | 0;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = insn.imm;
+                  regs[ESP] = sp;
+                  break;
+                }
+              case 66: // PUSH m32
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  const v = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  const sp = (regs[ESP]! - 4) | 0;
+                  const x = (sp >>> 11) & 0x7fe;
+                  if (fastWrite[x] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  i32[((sp + fastWrite[x + 1]!) | 0) >> 2] = v;
+                  regs[ESP] = sp;
+                  break;
+                }
+              case 67: // POP r32
+                {
+                  const sp = regs[ESP]!;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  regs[ESP] = sp + 4;
+                  regs[insn.dst] = v;
+                  break;
+                }
+              case 68: // LEAVE
+                {
+                  const bp = regs[EBP]!;
+                  const w = (bp >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (bp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  regs[EBP] = i32[((bp + fastRead[w + 1]!) | 0) >> 2]!;
+                  regs[ESP] = bp + 4;
+                  break;
+                }
+              case 69: // JMP rel
+                to = (start + insn.goes) | 0;
+                break straight;
+              case 70: // JMP r32
+                to = regs[insn.dst]!;
+                break straight;
+              case 71: // CALL rel
+                {
+                  const sp = (regs[ESP]! - 4) | 0;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  regs[ESP] = sp;
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+              case 72: // CALL rel, which the block follows
+                {
+                  const sp = (regs[ESP]! - 4) | 0;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  regs[ESP] = sp;
+                  break;
+                }
+              case 73: // RET
+                {
+                  const sp = regs[ESP]!;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  regs[ESP] = sp + 4;
+                  to = v;
+                  break straight;
+                }
+              case 74: // RET to where the block goes on, if the stack says so
+                {
+                  const sp = regs[ESP]!;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  regs[ESP] = sp + 4;
+                  if (v !== ((start + insn.goes) | 0)) {
+                    to = v;
+                    break straight;
+                  }
+                  break;
+                }
+              case 75: // CALL r32
+                {
+                  const sp = (regs[ESP]! - 4) | 0;
+                  const w = (sp >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
+                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  to = regs[insn.dst]!;
+                  regs[ESP] = sp;
+                  break straight;
+                }
+              case 76: // JB
+                if (regs[CARRIES]! < 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 77: // JAE
+                if (regs[CARRIES]! >= 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 78: // JE
+                if (regs[RESULT]! === 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 79: // JNE
+                if (regs[RESULT]! !== 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 80: // JBE
+                if (regs[CARRIES]! < 0 || regs[RESULT]! === 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 81: // JA
+                if (regs[CARRIES]! >= 0 && regs[RESULT]! !== 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 82: // JS
+                if ((regs[RESULT]! ^ (regs[CARRIES]! << 31)) < 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 83: // JNS
+                if ((regs[RESULT]! ^ (regs[CARRIES]! << 31)) >= 0) {
+                  to = (start + insn.goes) | 0;
+                  break straight;
+                }
+                break;
+              case 84: // JL
+                {
+                  const c = regs[CARRIES]!;
+                  const less = regs[RESULT]! ^ (c << 31) ^ c ^ (c << 1);
+                  if (less < 0) {
+                    to = (start + insn.goes) | 0;
+                    break straight;
+                  }
+                  break;
+                }
+              case 85: // JGE
+                {
+                  const c = regs[CARRIES]!;
+                  const less = regs[RESULT]! ^ (c << 31) ^ c ^ (c << 1);
+                  if (less >= 0) {
+                    to = (start + insn.goes) | 0;
+                    break straight;
+                  }
+                  break;
+                }
+              case 86: // JLE
+                {
+                  const c = regs[CARRIES]!;
+                  const less = regs[RESULT]! ^ (c << 31) ^ c ^ (c << 1);
+                  if (less < 0 || regs[RESULT] === 0) {
+                    to = (start + insn.goes) | 0;
+                    break straight;
+                  }
+                  break;
+                }
+              case 87: // JG
+                {
+                  const c = regs[CARRIES]!;
+                  const less = regs[RESULT]! ^ (c << 31) ^ c ^ (c << 1);
+                  if (less >= 0 && regs[RESULT] !== 0) {
+                    to = (start + insn.goes) | 0;
+                    break straight;
+                  }
+                  break;
+                }
+              case 88: // MOV r32, m32 without index
+                {
+                  const at = (regs[insn.base]! + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastRead[w] !== (at & ~0xffc) || (flat & insn.segBit) === 0) break run;
+                  regs[insn.dst] = i32[((at + fastRead[w + 1]!) | 0) >> 2]!;
+                  break;
+                }
+              case 89: // MOV m32, r32 without index
+                {
+                  const at = (regs[insn.base]! + insn.disp) | 0;
+                  const w = (at >>> 11) & 0x7fe;
+                  if (fastWrite[w] !== (at & ~0xffc) || (writable & insn.segBit) === 0) break run;
+                  i32[((at + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.dst]!;
+                  break;
+                }
+              default:
+                break run;
+            }
+            insn = insn.next!;
+          }
+          left = (left - insn.count) | 0;
+          if (insn.linkEip !== to || insn.linkEpoch !== epoch || look !== 0 || insn.link!.count > left) {
+            away = 1;
             break;
           }
-          cpu.eip = eip;
-          answer = mov32Rm(cpu, insn);
-          break;
+          block = insn.link!;
+          start = to;
+          insn = block.first;
         }
-        case 5: {
-          const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
-          const w = (at >>> 11) & 0x7fe;
-          if (fastWrite[w] === (at & ~0xffc) && ((cpu.flat >>> insn.seg) & 256) !== 0) {
-            i32[((at + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.reg]!;
-            break;
-          }
-          cpu.eip = eip;
-          answer = mov32Mr(cpu, insn);
-          break;
-        }
-        case 6:
-          answer = mov32Ri(cpu, insn);
-          break;
-        case 7:
-          answer = mov32Zi(cpu, insn);
-          break;
-        case 8:
-          cpu.eip = eip;
-          answer = mov32Mi(cpu, insn);
-          break;
-        case 9:
-          cpu.eip = eip;
-          answer = mov8Rm(cpu, insn);
-          break;
-        case 10:
-          cpu.eip = eip;
-          answer = mov8Mr(cpu, insn);
-          break;
-        case 11:
-          cpu.eip = eip;
-          answer = mov8Mi(cpu, insn);
-          break;
-        case 12:
-          cpu.eip = eip;
-          answer = movzx8M(cpu, insn);
-          break;
-        case 13:
-          answer = movzx8R(cpu, insn);
-          break;
-        case 14:
-          cpu.eip = eip;
-          answer = movzx16M(cpu, insn);
-          break;
-        case 15:
-          answer = lea32(cpu, insn);
-          break;
-        case 16:
-          answer = addRr(cpu, insn);
-          break;
-        case 17:
-          answer = addGr(cpu, insn);
-          break;
-        case 18:
-          answer = addRi(cpu, insn);
-          break;
-        case 19:
-          cpu.eip = eip;
-          answer = addRm(cpu, insn);
-          break;
-        case 20:
-          cpu.eip = eip;
-          answer = addMr(cpu, insn);
-          break;
-        case 21:
-          cpu.eip = eip;
-          answer = addMi(cpu, insn);
-          break;
-        case 22:
-          answer = subRr(cpu, insn);
-          break;
-        case 23:
-          answer = subGr(cpu, insn);
-          break;
-        case 24:
-          answer = subRi(cpu, insn);
-          break;
-        case 25:
-          cpu.eip = eip;
-          answer = subRm(cpu, insn);
-          break;
-        case 26:
-          answer = andRr(cpu, insn);
-          break;
-        case 27:
-          answer = andGr(cpu, insn);
-          break;
-        case 28:
-          answer = andRi(cpu, insn);
-          break;
-        case 29:
-          answer = orRr(cpu, insn);
-          break;
-        case 30:
-          answer = orGr(cpu, insn);
-          break;
-        case 31:
-          answer = orRi(cpu, insn);
-          break;
-        case 32:
-          answer = xorRr(cpu, insn);
-          break;
-        case 33:
-          answer = xorGr(cpu, insn);
-          break;
-        case 34:
-          answer = xorRi(cpu, insn);
-          break;
-        case 35:
-          answer = cmpRr(cpu, insn);
-          break;
-        case 36:
-          answer = cmpGr(cpu, insn);
-          break;
-        case 37:
-          answer = cmpRi(cpu, insn);
-          break;
-        case 38:
-          cpu.eip = eip;
-          answer = cmpRm(cpu, insn);
-          break;
-        case 39:
-          cpu.eip = eip;
-          answer = cmpMr(cpu, insn);
-          break;
-        case 40:
-          cpu.eip = eip;
-          answer = cmpMi(cpu, insn);
-          break;
-        case 41:
-          answer = testRr(cpu, insn);
-          break;
-        case 42:
-          answer = testRi(cpu, insn);
-          break;
-        case 43:
-          answer = incZ32(cpu, insn);
-          break;
-        case 44:
-          answer = decZ32(cpu, insn);
-          break;
-        case 45:
-          cpu.eip = eip;
-          answer = incM32(cpu, insn);
-          break;
-        case 46:
-          cpu.eip = eip;
-          answer = decM32(cpu, insn);
-          break;
-        case 47:
-          answer = shl32Ri(cpu, insn);
-          break;
-        case 48:
-          answer = shr32Ri(cpu, insn);
-          break;
-        case 49:
-          answer = sar32Ri(cpu, insn);
-          break;
-        case 50:
-          answer = shl32R1(cpu, insn);
-          break;
-        case 51: {
-          const sp = (regs[ESP]! - 4) | 0;
-          const w = (sp >>> 11) & 0x7fe;
-          if (fastWrite[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0) {
-            i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.reg]!;
-            regs[ESP] = sp;
-            break;
-          }
-          cpu.eip = eip;
-          answer = push32Z(cpu, insn);
-          break;
-        }
-        case 52:
-          cpu.eip = eip;
-          answer = push32I(cpu, insn);
-          break;
-        case 53:
-          cpu.eip = eip;
-          answer = push32M(cpu, insn);
-          break;
-        case 54: {
-          const sp = regs[ESP]!;
-          const w = (sp >>> 11) & 0x7fe;
-          if (fastRead[w] === (sp & ~0xffc) && (cpu.flat & FLAT_STACK) !== 0) {
-            regs[ESP] = sp + 4;
-            regs[insn.reg] = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
-            break;
-          }
-          cpu.eip = eip;
-          answer = pop32Z(cpu, insn);
-          break;
-        }
-        case 55:
-          cpu.eip = eip;
-          answer = leave(cpu, insn);
-          break;
-        case 56: {
-          const sp = (regs[ESP]! - 4) | 0;
-          const w = (sp >>> 11) & 0x7fe;
-          if (fastWrite[w] === (sp & ~0xffc) && (cpu.flat & FLAT_NEAR) === FLAT_NEAR) {
-            i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = eip;
-            regs[ESP] = sp;
-            eip = (eip + insn.imm) | 0;
-            answer = TAKEN;
-            break;
-          }
-          cpu.eip = eip;
-          answer = call32J(cpu, insn);
-          break;
-        }
-        case 57:
-          cpu.eip = eip;
-          answer = call32R(cpu, insn);
-          break;
-        case 58: {
-          const sp = regs[ESP]!;
-          const w = (sp >>> 11) & 0x7fe;
-          if (fastRead[w] === (sp & ~0xffc) && (cpu.flat & FLAT_NEAR) === FLAT_NEAR) {
-            regs[ESP] = sp + 4;
-            eip = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
-            answer = TAKEN;
-            break;
-          }
-          cpu.eip = eip;
-          answer = ret32(cpu);
-          break;
-        }
-        case 59: // jmp32J
-          answer = JUMP;
-          break;
-        case 60: // jb32
-          if (regs[CARRIES]! < 0) answer = JUMP;
-          break;
-        case 61: // jnb32
-          if (regs[CARRIES]! >= 0) answer = JUMP;
-          break;
-        case 62: // jz32
-          if (regs[RESULT] === 0) answer = JUMP;
-          break;
-        case 63: // jnz32
-          if (regs[RESULT] !== 0) answer = JUMP;
-          break;
-        case 64: // jbe32
-          if (regs[CARRIES]! < 0 || regs[RESULT] === 0) answer = JUMP;
-          break;
-        case 65: // jnbe32
-          if (regs[CARRIES]! >= 0 && regs[RESULT] !== 0) answer = JUMP;
-          break;
-        case 66:
-          cpu.eip = eip;
-          answer = js32(cpu, insn);
-          break;
-        case 67:
-          cpu.eip = eip;
-          answer = jns32(cpu, insn);
-          break;
-        case 68:
-          cpu.eip = eip;
-          answer = jl32(cpu, insn);
-          break;
-        case 69:
-          cpu.eip = eip;
-          answer = jnl32(cpu, insn);
-          break;
-        case 70:
-          cpu.eip = eip;
-          answer = jle32(cpu, insn);
-          break;
-        case 71:
-          cpu.eip = eip;
-          answer = jnle32(cpu, insn);
-          break;
-        default:
-          cpu.eip = eip;
-          answer = insn.exec(cpu, insn) | 0;
       }
-      i = (i + 1) | 0;
-      if (answer !== NEXT || i >= n) break;
-      insn = insn.next!;
-    }
-    if (answer === NEXT) {
-      cpu.eip = eip;
-    } else if (answer >= JUMP) {
-      const to = answer === JUMP ? (eip + insn.imm) | 0 : eip;
-      if (answer === JUMP && (cpu.flat & FLAT_CODE) === 0) {
-        answer = cpu.jumpNear(to);
-      } else {
-        cpu.eip = to;
-        answer = BRANCH;
-      }
-    }
-    if (answer <= BRANCH) {
-      cpu.retired += i;
-      left = (left - i) | 0;
-      if ((cpu.attention | (regs[REST]! & FLAGS_STEPWISE)) !== 0 || left <= 0) {
-        cpu.midRep = false;
-        return RUN_RETIRED;
-      }
-      const to = cpu.eip | 0;
-      let next = block.next;
-      if (block.nextEip !== to || block.nextEpoch !== tlb.fetchEpoch || next === null) {
-        cpu.running = null;
-        next = nextBlock(cpu);
-        if (next === null) {
-          cpu.midRep = false;
-          return RETIRED_STOP;
+      if (away === 0) {
+        // The instruction has not been carried out: its handler does it.
+        if (insn === STALE) {
+          to = start;
+          break;
         }
-        fastRead = cpu.fastRead;
-        fastWrite = cpu.fastWrite;
-        if (next.hfn >= 0) {
-          block.next = next;
-          block.nextEip = to;
-          block.nextEpoch = tlb.fetchEpoch;
+        const behind = (start + insn.end) | 0;
+        if (known !== left) {
+          cpu.retired += known - left;
+          known = left;
         }
+        cpu.running = insn;
+        cpu.runningEip = start;
+        cpu.eip = behind;
+        const answer = insn.exec(cpu, insn) | 0;
+        if (answer > BRANCH) {
+          cpu.running = null;
+          left = (left - insn.count + 1) | 0;
+          return answer === REPEAT
+            ? goOn(cpu, insn, behind, left)
+            : stopped(cpu, insn, behind, left !== budget);
+        }
+        look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+        if (answer === NEXT) {
+          const next = insn.next!;
+          if (next !== STALE && (whole !== 0 || insn.count < n)) {
+            insn = next;
+            continue;
+          }
+        }
+        to = cpu.eip | 0;
+        left = (left - insn.count) | 0;
       }
-      block = next;
-      n = block.count | 0;
-      continue;
-    }
-    // The last instruction did not retire as a whole.
-    const done = i - 1;
-    if (answer === REPEAT) {
-      answer = iterate(cpu, block, insn, done, eip, left - done);
-      cpu.running = null;
-      if (answer === STOP) {
-        cpu.eip = (eip - insn.length) | 0;
-        if (cpu.stopCode >= 0) nameStop(cpu, block, done);
-        return RETIRED_STOP;
-      }
-      // Iterations are few or many: let the caller see what is left.
-      return RUN_RETIRED;
+      from = insn;
+      break;
     }
     cpu.running = null;
-    cpu.retired += done;
-    left -= done;
+    cpu.eip = to;
+    cpu.retired += known - left;
+    known = left;
     if (left !== budget) cpu.midRep = false;
-    if (answer === STOP) {
-      cpu.eip = (eip - insn.length) | 0;
-      if (cpu.stopCode >= 0) nameStop(cpu, block, done);
-      return RETIRED_STOP;
+    look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+    if (look !== 0 || left <= 0) return RUN_RETIRED;
+    const next = nextBlock(cpu);
+    if (next === null) return RETIRED_STOP;
+    if (from !== null && next.hfn >= 0) {
+      from.link = next;
+      from.linkEip = to;
+      from.linkEpoch = tlb.fetchEpoch;
     }
-    // RESTART: EIP stands where it was, the sentinel has no length.
-    if (left <= 0 || cpu.attention !== 0) return RUN_RETIRED;
-    const again = nextBlock(cpu);
-    if (again === null) return RETIRED_STOP;
-    block = again;
-    fastRead = cpu.fastRead;
-    fastWrite = cpu.fastWrite;
+    block = next;
+    start = to;
     n = block.count | 0;
   }
 }
 
+/** The end of a chain at an instruction that did not retire; `some`: others did. */
+function stopped(cpu: Cpu, insn: Insn, behind: number, some: boolean): number {
+  cpu.retired += insn.count - 1;
+  if (some) cpu.midRep = false;
+  cpu.eip = (behind - insn.length) | 0;
+  if (cpu.stopCode >= 0) nameStop(cpu, insn);
+  return RETIRED_STOP;
+}
+
 /**
- * Goes on with `insn`, a REP instruction whose first iteration has retired, `done` instructions into its block, for at most
- * `budget` units in all. Retires what ran; answers STOP, or NEXT when the caller is to look around.
+ * Goes on with a REP instruction whose first iteration has retired, for at most `budget` units in all, the first
+ * included. Retires what ran. Iterations are few or many: the caller sees what is left.
  */
-function iterate(cpu: Cpu, block: Block, insn: Insn, done: number, behind: number, budget: number): number {
+function goOn(cpu: Cpu, insn: Insn, behind: number, budget: number): number {
   let left = budget;
   let answer = REPEAT;
+  cpu.running = insn;
   for (;;) {
     // `time` adds the position in the block while it runs.
     cpu.retired++;
     left--;
     cpu.midRep = true;
-    if (left <= 0 || cpu.attention !== 0 || block.insns[done] !== insn) break;
+    if (left <= 0 || cpu.attention !== 0 || insn.next === STALE) break;
     cpu.eip = behind;
     answer = insn.exec(cpu, insn);
     if (answer !== REPEAT) break;
   }
-  cpu.retired += done;
+  cpu.running = null;
+  if (answer === STOP) return stopped(cpu, insn, behind, false);
+  cpu.retired += insn.count - 1;
   if (answer === REPEAT) {
     cpu.eip = (behind - insn.length) | 0;
-  } else if (answer !== STOP) {
+  } else {
     cpu.retired++;
     cpu.midRep = false;
   }
-  return answer === STOP ? STOP : NEXT;
+  return RUN_RETIRED;
 }

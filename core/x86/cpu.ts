@@ -26,8 +26,10 @@ import {
   ATT_HALTED,
   ATT_LIMIT,
   ATT_LINE,
+  ATT_NMI,
   ATT_PENDING,
   ATT_SHADOW,
+  ATT_STACK,
   ATT_WATCHED,
   FLAT_CODE,
   FLAT_STACK,
@@ -35,6 +37,8 @@ import {
 } from "./attention.ts";
 import { type Block, BlockCache } from "./blocks.ts";
 import { NO_IO } from "./bus.ts";
+import { SIGNATURE } from "./cpuid.ts";
+import { DR6_BS, DR6_RESET, DR7_RESET, watchData } from "./debug.ts";
 import {
   ACCESS_WRITE,
   type EmulatorPort,
@@ -49,13 +53,16 @@ import {
 } from "./door.ts";
 import { GP, UD } from "./exceptions.ts";
 import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
-import { BRANCH, CS, ES, SS, STOP } from "./isa/insn.ts";
-import { FAST_EMPTY, FAST_WORDS, type Tlb } from "./paging/tlb.ts";
+import { Fpu } from "./fpu/state.ts";
+import { EDX } from "./isa/exec/operand.ts";
+import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
+import { FAST_EMPTY, FAST_WORDS, Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
 import { run, step } from "./run.ts";
 import {
   ATTR_FLAT_CODE,
   ATTR_FLAT_DATA,
+  ATTR_REAL,
   isExpandDown,
   isReadable,
   isUnusable,
@@ -100,8 +107,17 @@ export class Cpu implements Processor, TraceClock {
   flat = 0;
   csBase = 0;
   csFlat = true;
+  /** CS.D: 32-bit operands and addresses. */
+  csBig = true;
   /** ESP bits in use: -1 or 0xffff (SS.B). */
   stackMask = -1;
+
+  readonly fpu = new Fpu();
+  /**
+   * FERR#, for whoever wires it to IRQ 13: told the level when an x87 exception that is not masked begins or ends to
+   * wait under CR0.NE = 0. The way back is IGNNE#, `fpu.ignne`.
+   */
+  ferr: ((asserted: boolean) => void) | null = null;
 
   // What the fast path needs, in reach.
   readonly memory: HostMemory;
@@ -167,12 +183,31 @@ export class Cpu implements Processor, TraceClock {
   /** TSC minus time, modulo 2^64: low and high half. */
   tscLow = 0;
   tscHigh = 0;
+  // Debug registers (debug.ts).
+  readonly dr = new Int32Array(8);
+  /** DR7 enables a breakpoint on data. */
+  watchingData = false;
+  /** Bits of DR6 for the debug exception that waits, or that the instruction in hand will cause. */
+  debugHits = 0;
+  /** The #DB being delivered is a fault that is not an instruction breakpoint's: RF is pushed set. */
+  debugFault = false;
+
+  nmiWaits = false;
+  /** From the delivery of an NMI to the next IRET. */
+  nmiBlocked = false;
+
+  sysenterCs = 0;
+  sysenterEsp = 0;
+  sysenterEip = 0;
+  /** Low and high words of the two performance counters, and their event selects. */
+  readonly counters = new Int32Array(6);
+
   /** IA32_PAT: kept, not used. */
   patLow = PAT_RESET;
   patHigh = PAT_RESET;
 
-  // The block being run, for whoever asks what time it is within it: `eip` behind an instruction tells which.
-  running: Block | null = null;
+  // The instruction of a block being run, for whoever asks what time it is, and EIP of the block's first one.
+  running: Insn | null = null;
   runningEip = 0;
   readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
   readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
@@ -220,9 +255,45 @@ export class Cpu implements Processor, TraceClock {
     this.reset();
   }
 
+  /**
+   * The state of the manual's reset (SDM vol. 3, table 9-1): real mode at FFFF:FFF0, CS base FFFF0000H, EDX the
+   * processor's signature. Memory, and the time that has passed, are not touched; an interrupt line keeps its level.
+   */
+  powerOn(): void {
+    const { retired, jumps, line, tscLow, tscHigh } = this;
+    this.reset();
+    this.retired = retired;
+    this.jumps = jumps;
+    this.tscLow = tscLow;
+    this.tscHigh = tscHigh;
+    this.interruptLine = line;
+    this.cr0 = 0x6000_0010; // CD, NW, ET
+    this.regs[EDX] = SIGNATURE;
+    for (let seg = ES; seg < SEGMENTS; seg++) {
+      this.segSelector[seg] = seg === CS ? 0xf000 : 0;
+      this.segBase[seg] = seg === CS ? 0xffff_0000 | 0 : 0;
+      this.segLimit[seg] = 0xffff;
+      this.segAttr[seg] = ATTR_REAL;
+    }
+    this.segAttr[LDTR] = SEG_P | 0x2;
+    this.segAttr[TR] = SEG_P | 0xb;
+    this.eip = 0xfff0;
+    this.segmentsChanged();
+    applyControls(this);
+  }
+
   /** 32-bit protected mode with paging and interrupts off, flat segments, everything else 0. Memory is not touched. */
   reset(): void {
     this.regs.fill(0);
+    this.dr.fill(0);
+    this.dr[6] = DR6_RESET;
+    this.dr[7] = DR7_RESET;
+    this.watchingData = false;
+    this.debugHits = 0;
+    this.debugFault = false;
+    this.nmiWaits = this.nmiBlocked = false;
+    this.sysenterCs = this.sysenterEsp = this.sysenterEip = 0;
+    this.counters.fill(0);
     this.eflags = FLAG_FIXED;
     this.eip = 0;
     this.cr0 = 0x11;
@@ -234,6 +305,7 @@ export class Cpu implements Processor, TraceClock {
       this.segAttr[seg] = seg === CS ? ATTR_FLAT_CODE : seg < LDTR ? ATTR_FLAT_DATA : SEG_UNUSABLE;
     }
     this.segAttr[TR] = SEG_P | 0xb;
+    this.fpu.reset();
     this.gdtBase = this.idtBase = 0;
     this.gdtLimit = this.idtLimit = 0xffff;
     this.attention = this.breakpoints.length > 0 ? ATT_BREAK : 0;
@@ -278,8 +350,9 @@ export class Cpu implements Processor, TraceClock {
 
   private chooseFast(): void {
     const tlb = this.tlb;
-    this.fastRead = this.emulating ? NOTHING_FAST : this.cpl === 3 ? tlb.readUser : tlb.readSupervisor;
-    this.fastWrite = this.emulating ? NOTHING_FAST : this.cpl === 3 ? tlb.writeUser : tlb.writeSupervisor;
+    const nothing = this.emulating || this.watchingData;
+    this.fastRead = nothing ? NOTHING_FAST : this.cpl === 3 ? tlb.readUser : tlb.readSupervisor;
+    this.fastWrite = nothing ? NOTHING_FAST : this.cpl === 3 ? tlb.writeUser : tlb.writeSupervisor;
   }
 
   setEmulating(on: boolean): void {
@@ -297,19 +370,20 @@ export class Cpu implements Processor, TraceClock {
       if (isReadable(attr)) flat |= 1 << seg;
       if (isWritable(attr)) flat |= 256 << seg;
     }
+    const csBase = this.segBase[CS]!;
+    const csFlat = this.segLimit[CS] === 0xffff_ffff;
+    const csBig = (this.segAttr[CS]! & SEG_BIG) !== 0;
     const stack = (1 << SS) | (256 << SS);
     if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
-    this.csBase = this.segBase[CS]!;
-    this.csFlat = this.segLimit[CS] === 0xffff_ffff;
-    if (this.csFlat) flat |= FLAT_CODE;
+    if (csFlat) flat |= FLAT_CODE;
+    // What is remembered of blocks by EIP holds for this base and this D.
+    if (csBase !== this.csBase || csBig !== this.csBig) this.tlb.fetchEpoch++;
+    this.csBase = csBase;
+    this.csFlat = csFlat;
+    this.csBig = csBig;
     this.flat = flat;
     this.attention = this.csFlat ? this.attention & ~ATT_LIMIT : this.attention | ATT_LIMIT;
     this.stackMask = (this.segAttr[SS]! & SEG_BIG) !== 0 ? -1 : 0xffff;
-    this.tlb.fetchEpoch++;
-  }
-
-  get csBig(): boolean {
-    return (this.segAttr[CS]! & SEG_BIG) !== 0;
   }
 
   get linearIp(): number {
@@ -333,16 +407,14 @@ export class Cpu implements Processor, TraceClock {
 
   /** Retired units plus the jumps made while halted, also within a block. */
   get time(): number {
-    const block = this.running;
-    return this.retired + this.jumps + (block === null ? 0 : block.indexAt(this.eip - this.runningEip));
+    const insn = this.running;
+    return this.retired + this.jumps + (insn === null ? 0 : insn.count - 1);
   }
 
   /** EIP of the instruction being executed, or of the next one between two. */
   get traceEip(): number {
-    const block = this.running;
-    return block === null
-      ? this.eip
-      : (this.runningEip + block.offsets[block.indexAt(this.eip - this.runningEip)]!) | 0;
+    const insn = this.running;
+    return insn === null ? this.eip : (this.runningEip + insn.end - insn.length) | 0;
   }
 
   // ---- memory: `seg` 0-5, `ea` an effective offset ----
@@ -453,6 +525,7 @@ export class Cpu implements Processor, TraceClock {
   rmwRead64(seg: number, ea: number): number {
     const la = linearOf(this, seg, ea, 8, true);
     if (this.faulted || misaligned(this, la, 8)) return 0;
+    if (this.watchingData) watchData(this, la, 8, true);
     this.rmwLa = la;
     const user = userBit(this);
     if (this.emulating) {
@@ -633,6 +706,22 @@ export class Cpu implements Processor, TraceClock {
     this.attention &= ~ATT_PENDING;
   }
 
+  /** An edge on the NMI pin: delivered before the next instruction, or behind the IRET of the NMI being handled. */
+  raiseNmi(): void {
+    this.nmiWaits = true;
+    this.noteNmi();
+  }
+
+  blockNmi(on: boolean): void {
+    this.nmiBlocked = on;
+    this.noteNmi();
+  }
+
+  noteNmi(): void {
+    const now = this.nmiWaits && !this.nmiBlocked;
+    this.attention = now ? this.attention | ATT_NMI : this.attention & ~ATT_NMI;
+  }
+
   get interruptLine(): number {
     return this.line;
   }
@@ -660,8 +749,11 @@ export class Cpu implements Processor, TraceClock {
     this.eip = this.exit.nextEip;
     this.retired++;
     this.midRep = false;
-    this.attention &= ~ATT_SHADOW;
-    if ((this.regs[REST]! & FLAG_TF) !== 0) this.attention |= ATT_DEBUG;
+    this.attention &= ~(ATT_SHADOW | ATT_STACK);
+    if ((this.regs[REST]! & FLAG_TF) !== 0) {
+      this.attention |= ATT_DEBUG;
+      this.debugHits |= DR6_BS;
+    }
     this.regs[REST]! &= ~FLAG_RF;
   }
 
@@ -690,11 +782,13 @@ export class Cpu implements Processor, TraceClock {
   /** The run comes back at the boundary behind the instruction or delivery in flight: `run` answers RUN_RETIRED. */
   stopBehind(): void {
     this.attention |= ATT_WATCHED;
-    // Like self-modifying code: what would follow in the block is dropped, and the run loop looks up.
-    const { running } = this;
-    if (running === null) return;
-    running.drop();
-    if (running.hfn >= 0) this.blocks.dropFrame(running.hfn);
+    if (this.running === null) return;
+    // As when code is stored into: the block that runs is dropped, and the run loop looks up behind the instruction.
+    const la = (this.traceEip + this.csBase) | 0;
+    const i = Tlb.fetchIndex(la);
+    if (this.tlb.tags[i] === ((la & ~0xfff) | 1) && this.tlb.hfns[i]! >= 0)
+      this.blocks.dropFrame(this.tlb.hfns[i]!);
+    else this.blocks.clear();
   }
 
   /** Begins a new epoch of page versions: the next store into each page stamps it again. */

@@ -1,5 +1,5 @@
 /**
- * CPUID of the processor that this is, and no more: a 32-bit family 6 without FPU, MMX, SSE and APIC
+ * CPUID of the processor that this is, and no more: a 32-bit family 6 with x87 but without MMX, SSE and APIC
  * (SDM vol. 2, CPUID). The feature bits agree with what movToCr, wrmsr and the instruction table accept.
  */
 import { MAXPHYADDR } from "../memory/host-memory.ts";
@@ -7,32 +7,44 @@ import type { Cpu } from "./cpu.ts";
 import { EXIT_CPUID } from "./door.ts";
 import { NEXT } from "./isa/insn.ts";
 
+export const FEATURE_FPU = 1 << 0;
+export const FEATURE_DE = 1 << 2;
 export const FEATURE_PSE = 1 << 3;
 export const FEATURE_TSC = 1 << 4;
 export const FEATURE_MSR = 1 << 5;
 export const FEATURE_PAE = 1 << 6;
 export const FEATURE_CX8 = 1 << 8;
+export const FEATURE_SEP = 1 << 11;
 export const FEATURE_PGE = 1 << 13;
 export const FEATURE_CMOV = 1 << 15;
 export const FEATURE_PAT = 1 << 16;
 export const FEATURE_PSE36 = 1 << 17;
+/** FXSAVE, FXRSTOR, CR4.OSFXSR. */
+export const FEATURE_FXSR = 1 << 24;
 const FEATURES =
+  FEATURE_FPU |
+  FEATURE_DE |
   FEATURE_PSE |
   FEATURE_TSC |
   FEATURE_MSR |
   FEATURE_PAE |
   FEATURE_CX8 |
+  FEATURE_SEP |
   FEATURE_PGE |
   FEATURE_CMOV |
   FEATURE_PAT |
-  FEATURE_PSE36;
+  FEATURE_PSE36 |
+  FEATURE_FXSR;
 /** 8000_0001H EDX. */
 const FEATURE_NX = 1 << 20;
 
 const HIGHEST_BASIC = 1;
 const HIGHEST_EXTENDED = 0x8000_0008 | 0;
-/** Family 6, model 1, stepping 0. */
-const SIGNATURE = 0x610;
+/**
+ * Family 6, model 3, stepping 3: the first signature with which SEP means that SYSENTER is there (SDM vol. 2, SYSENTER).
+ * EDX has it after a reset.
+ */
+export const SIGNATURE = 0x633;
 
 const text = (s: string): number[] => {
   const words: number[] = [];

@@ -31,6 +31,13 @@ export const EXIT_EXTERNAL_INTERRUPT = 12;
 export const EXIT_TRIPLE_FAULT = 13;
 /** Something from outside changed the machine's state (input, edit, DMA, a policy or hazard switch). Raised by core/machine. */
 export const EXIT_OUTSIDE = 14;
+/**
+ * The second dimension of a nested walk has no translation: `gva` (0 for a load of PDPTEs), `value` and `valueHigh` =
+ * the guest-physical address, `error` = what AMD's EXITINFO1 says in its low word. More is in `PagingUnit.nested`.
+ */
+export const EXIT_NESTED_FAULT = 15;
+/** A task switch, by JMP, CALL, IRET or a task gate of the IDT: `value` = the TSS selector. Nothing has changed. */
+export const EXIT_TASK_SWITCH = 16;
 
 /** What the processor says when it comes back from `run` or `step`. */
 export const RUN_BUDGET = 0; // the budget is used up, exactly
@@ -55,6 +62,7 @@ export const VECTORING_EXTERNAL = 0;
 export const VECTORING_NMI = 2;
 export const VECTORING_HARDWARE_EXCEPTION = 3;
 export const VECTORING_SOFTWARE_INTERRUPT = 4;
+export const VECTORING_PRIVILEGED = 5; // INT1
 export const VECTORING_SOFTWARE_EXCEPTION = 6; // INT3, INTO
 
 /** The record of one exit; one object, overwritten by each exit. */
@@ -85,6 +93,15 @@ export interface PhysicalBus {
   frameOf(pfn: number): number;
 }
 
+/**
+ * Devices at physical addresses: what answers where `frameOf` says there is no memory. Sizes are 1, 2 or 4 bytes; nothing
+ * crosses a page. An address that nobody claims reads all ones and swallows writes.
+ */
+export interface MmioBus {
+  readMmio(address: number, size: number): number;
+  writeMmio(address: number, size: number, value: number): void;
+}
+
 /** The port space. Sizes are 1, 2 or 4 bytes; an unclaimed port reads all ones. */
 export interface IoBus {
   in(port: number, size: number): number;
@@ -104,6 +121,8 @@ export interface EmulatorPort {
   read(la: number, size: number, access: number): number;
   high: number;
   write(la: number, size: number, low: number, high: number, access: number): void;
+  /** A task switch loaded CR3, and what follows is translated by it. False: its PDPTEs have reserved bits. */
+  cr3Loaded(cr3: number): boolean;
 }
 
 /** `step` modes, may be combined. */
@@ -143,6 +162,46 @@ export interface PagingUnit {
   invlpg(la: number): void;
   /** A peek at the valid TLB entries, for audits and views; allocates. */
   entries(): TlbEntry[];
+  /** Nested paging; absent where the silicon has none. */
+  readonly nested?: NestedUnit;
+}
+
+/** Guest steps of a nested walk: whose address the host tables translate. */
+export const NESTED_PAGE = 0; // the page itself
+export const NESTED_PTE = 1; // the guest's page-table entry
+export const NESTED_PDE = 2; // the guest's directory entry
+export const NESTED_PDPT = 3; // the PDPT, while its four entries are loaded into the registers
+/** References are counted at step * NESTED_WIDTH + host level; level 0 is the guest's entry itself. */
+export const NESTED_WIDTH = 5;
+/** Further counters behind the 20 of the references. */
+export const NESTED_WALKS = 20;
+export const NESTED_FAULTS = 21;
+export const NESTED_GUEST_HITS = 22;
+export const NESTED_HOST_HITS = 23;
+export const NESTED_COUNTS = 24;
+
+/** The second dimension of the paging unit: from guest-physical to host-physical addresses (nested paging). */
+export interface NestedUnit {
+  readonly on: boolean;
+  /** 3 or 4. */
+  readonly levels: number;
+  /** Host byte address of the top table. */
+  readonly root: number;
+  /** Entries of each page-walk cache; 0: none. */
+  readonly cacheSize: number;
+  /** NESTED_… counters. */
+  readonly count: Float64Array;
+  /** Of the last nested fault: NESTED_PAGE … NESTED_PDPT, guest frame, error code. */
+  readonly faultStep: number;
+  readonly faultGfn: number;
+  readonly faultError: number;
+  /** While set, loads of PDPTEs read through it instead of the host tables: the hypervisor emulates. */
+  software: PhysicalBus | null;
+  /** Switches the second dimension on. The caches are empty then; counters stay. */
+  configure(levels: number, root: number, cacheSize: number): void;
+  off(): void;
+  /** Empties the cache of host entries: the hypervisor took a translation away. */
+  flushHost(): void;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 export const DE = 0;
 export const DB = 1;
+export const NMI = 2;
 export const BP = 3;
 export const OF_TRAP = 4;
 export const BR = 5;

@@ -3,11 +3,12 @@
  * A fetch faults only for bytes that the instruction at EIP really needs (SDM vol. 3, 4.7, 6.15).
  */
 import { pageFault, userBit } from "./access.ts";
+import { HOT_CALL, HOT_CALL_ON, HOT_JMP, HOT_NOP, HOT_RET, HOT_RET_ON } from "./attention.ts";
 import { BLOCK_INSNS, Block } from "./blocks.ts";
-import { hotNumber } from "./chain.ts";
 import type { Cpu } from "./cpu.ts";
 import { ACCESS_FETCH } from "./door.ts";
 import { GP } from "./exceptions.ts";
+import { prepare } from "./hot.ts";
 import { decode } from "./isa/decode.ts";
 import { CS, type Insn } from "./isa/insn.ts";
 
@@ -62,25 +63,64 @@ function secondFrame(cpu: Cpu, la: number, access: number): number {
   return cpu.tlb.hfns[i]!;
 }
 
-/** A block within one frame; null when already its first instruction needs more than the page (or CS) has. */
+/**
+ * A block within one frame; null when already its first instruction needs more than the page (or CS) has. Where CS
+ * reaches everywhere it goes on at the target of a CALL or JMP within the page, and behind a CALL that it holds at the
+ * RET that belongs to it, where the loop compares what is on the stack.
+ */
 function build(cpu: Cpu, hfn: number, offset: number, room: number, big: boolean): Block | null {
   const bytes = cpu.bytes;
   const base = hfn << 12;
   const insns: Insn[] = [];
-  let at = offset;
   const end = Math.min(4096, offset + room);
+  /** Offsets that CALLs of this block return to. */
+  const returns: number[] = [];
+  let at = offset;
   while (at < end && insns.length < BLOCK_INSNS) {
     const insn = decode(bytes, base + at, end - at, big);
     if (insn === null) break;
-    insn.hot = hotNumber(insn.exec);
+    prepare(insn);
     insns.push(insn);
     at += insn.length;
-    if (insn.row.ends) break;
+    insn.end = at - offset;
+    insn.goes = (insn.end + insn.imm) | 0;
+    if (!insn.row.ends) continue;
+    const to = cpu.csFlat ? follow(insn, offset, insns, returns) : -1;
+    if (to < 0) break;
+    at = to;
   }
   if (insns.length === 0) return null;
-  const block = new Block(insns, big, hfn, offset, -1);
+  const block = new Block(insns, at - offset, big, hfn, offset, -1);
   cpu.blocks.add(block);
   return block;
+}
+
+/** Offset in the frame at which a block goes on behind a branch, or -1: it ends. Sets what the loop needs for it. */
+function follow(insn: Insn, offset: number, insns: readonly Insn[], returns: number[]): number {
+  if (insn.hot === HOT_RET) {
+    const to = returns.pop();
+    if (to === undefined) return -1;
+    insn.hot = HOT_RET_ON;
+    insn.goes = to - offset;
+    return to;
+  }
+  const to = offset + insn.goes;
+  if (to < 0 || to > 4095) return -1;
+  if (insn.hot === HOT_CALL) {
+    returns.push(offset + insn.end);
+    insn.hot = HOT_CALL_ON;
+    return to;
+  }
+  // A jump back into the block would only repeat it.
+  if (insn.hot !== HOT_JMP || insns.some((i) => i.end - i.length === insn.goes)) return -1;
+  insn.hot = HOT_NOP;
+  return to;
+}
+
+/** A block of one instruction, which its handler carries out. */
+function single(insn: Insn, big: boolean, hfn: number, offset: number, hfn2: number): Block {
+  insn.end = insn.length;
+  return new Block([insn], insn.length, big, hfn, offset, hfn2);
 }
 
 /** One instruction that crosses into the next page, or whose page has no memory. */
@@ -101,7 +141,7 @@ function buildAcross(
   if (hfn < 0) {
     // Not kept: there is no frame whose change would tell.
     const insn = decode(gathered, 0, first, big);
-    if (insn !== null) return new Block([insn], big, -1, offset, -1);
+    if (insn !== null) return single(insn, big, -1, offset, -1);
   }
   if (room < LONGEST && room <= here) {
     cpu.raise(GP, 0); // the instruction reaches beyond the limit of CS
@@ -116,7 +156,7 @@ function buildAcross(
     cpu.raise(GP, 0);
     return null;
   }
-  const block = new Block([insn], big, hfn, offset, hfn2);
+  const block = single(insn, big, hfn, offset, hfn2);
   if (hfn >= 0 && hfn2 >= 0) cpu.blocks.add(block);
   return block;
 }
@@ -137,7 +177,7 @@ export function fetchEmulated(cpu: Cpu): Block | null {
     for (let i = 0; i < size; i++) gathered[have + i] = (word >>> (8 * i)) & 0xff;
     have += size;
     const insn = decode(gathered, 0, have, cpu.csBig);
-    if (insn !== null) return new Block([insn], cpu.csBig, -1, la & 0xfff, -1);
+    if (insn !== null) return single(insn, cpu.csBig, -1, la & 0xfff, -1);
   }
   cpu.raise(GP, 0);
   return null;

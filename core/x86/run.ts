@@ -8,14 +8,18 @@ import {
   ATT_DEBUG,
   ATT_HALTED,
   ATT_LINE,
+  ATT_NMI,
   ATT_PENDING,
   ATT_SHADOW,
+  ATT_STACK,
+  ATT_WATCH,
   ATT_WATCHED,
   FLAGS_STEPWISE,
 } from "./attention.ts";
 import { RESTART } from "./blocks.ts";
 import { chain, nameStop, RETIRED_STOP, STEP_NEXT } from "./chain.ts";
 import type { Cpu } from "./cpu.ts";
+import { codeHits, DR6_BS } from "./debug.ts";
 import { deliverEvent, takeException } from "./delivery.ts";
 import {
   EXIT_EXTERNAL_INTERRUPT,
@@ -29,11 +33,12 @@ import {
   STEP_NORMAL,
   VECTORING_EXTERNAL,
   VECTORING_HARDWARE_EXCEPTION,
+  VECTORING_NMI,
 } from "./door.ts";
-import { DB, GP } from "./exceptions.ts";
+import { DB, GP, NMI } from "./exceptions.ts";
 import { fetchBlock, fetchEmulated } from "./fetch.ts";
 import { FLAG_IF, FLAG_RF, FLAG_TF, REST } from "./flags.ts";
-import { CS, REPEAT, STOP } from "./isa/insn.ts";
+import { BRANCH, CS, REPEAT, STOP } from "./isa/insn.ts";
 
 /** Nothing to be done before the next instruction. */
 const GO = -1;
@@ -88,19 +93,42 @@ function attend(cpu: Cpu, lines: boolean): number {
     }
     return answer;
   }
-  if ((attention & ATT_DEBUG) !== 0) {
-    const answer = deliverEvent(cpu, DB, VECTORING_HARDWARE_EXCEPTION, -1);
-    if (answer === RUN_FAULTED) {
-      cpu.attention &= ~ATT_DEBUG;
-      return RUN_RETIRED;
-    }
-    return answer;
-  }
+  if ((attention & ATT_DEBUG) !== 0) return debugTrap(cpu);
+  if ((attention & (ATT_NMI | ATT_SHADOW)) === ATT_NMI) return nonMaskable(cpu);
   if (lines && (attention & (ATT_LINE | ATT_SHADOW)) === ATT_LINE && (cpu.regs[REST]! & FLAG_IF) !== 0) {
     return external(cpu);
   }
   if ((attention & ATT_HALTED) !== 0) return RUN_HALTED;
+  if ((attention & ATT_WATCH) !== 0) return codeBreakpoint(cpu);
   return GO;
+}
+
+/** The traps of the instruction that has retired: single step, data and port breakpoints, a task's T bit. */
+function debugTrap(cpu: Cpu): number {
+  cpu.dr[6]! |= cpu.debugHits;
+  const answer = deliverEvent(cpu, DB, VECTORING_HARDWARE_EXCEPTION, -1);
+  if (answer !== RUN_FAULTED) return answer;
+  cpu.attention &= ~ATT_DEBUG;
+  cpu.debugHits = 0;
+  return RUN_RETIRED;
+}
+
+function nonMaskable(cpu: Cpu): number {
+  const answer = deliverEvent(cpu, NMI, VECTORING_NMI, -1);
+  if (answer !== RUN_FAULTED) return answer;
+  cpu.nmiWaits = false;
+  cpu.noteNmi();
+  return RUN_RETIRED;
+}
+
+/** An instruction breakpoint is a fault of the instruction that has not begun; RF holds it back (SDM vol. 3, 17.3.1.1). */
+function codeBreakpoint(cpu: Cpu): number {
+  if ((cpu.regs[REST]! & FLAG_RF) !== 0 || cpu.midRep || (cpu.attention & ATT_STACK) !== 0) return GO;
+  const hits = codeHits(cpu, cpu.linearIp);
+  if (hits === 0) return GO;
+  cpu.dr[6]! |= hits;
+  const answer = deliverEvent(cpu, DB, VECTORING_HARDWARE_EXCEPTION, -1);
+  return answer === RUN_FAULTED ? RUN_RETIRED : answer;
 }
 
 /** A breakpoint at EIP that has not been reported yet: once reported the instruction may run, also when an exit brings it back. */
@@ -131,7 +159,7 @@ function external(cpu: Cpu): number {
 }
 
 function mustStep(cpu: Cpu): boolean {
-  return (cpu.attention & ATT_SHADOW) !== 0 || (cpu.regs[REST]! & FLAGS_STEPWISE) !== 0;
+  return (cpu.attention & (ATT_SHADOW | ATT_WATCH)) !== 0 || (cpu.regs[REST]! & FLAGS_STEPWISE) !== 0;
 }
 
 /** What ended an instruction that did not retire: an exit or a stop, or an exception, which is delivered. */
@@ -151,10 +179,11 @@ const SOFTWARE_INTERRUPTS: ReadonlySet<string> = new Set(["int", "int3", "int1",
 function one(cpu: Cpu): number {
   const start = cpu.eip;
   const rest = cpu.regs[REST]!;
-  const shadow = cpu.attention & ATT_SHADOW;
+  const shadow = cpu.attention & (ATT_SHADOW | ATT_STACK);
+  const hits = cpu.debugHits;
   // RF lasts for one instruction (SDM vol. 3, 17.3.1.1); IRET may set it anew. So does the interrupt shadow.
   cpu.regs[REST] = rest & ~FLAG_RF;
-  cpu.attention &= ~ATT_SHADOW;
+  cpu.attention &= ~(ATT_SHADOW | ATT_STACK);
   let trap = (rest & FLAG_TF) !== 0;
   for (;;) {
     const block = cpu.emulating ? fetchEmulated(cpu) : fetchBlock(cpu);
@@ -164,30 +193,34 @@ function one(cpu: Cpu): number {
       if (!cpu.csFlat && (start >>> 0) + insn.length - 1 > cpu.segLimit[CS]!) {
         cpu.raise(GP, 0);
       } else {
-        cpu.running = block;
+        cpu.running = insn;
         cpu.runningEip = start;
         cpu.eip = (start + insn.length) | 0;
         answer = insn.exec(cpu, insn);
         cpu.running = null;
         if (answer === RESTART) continue;
         // A software interrupt clears TF instead of being trapped (SDM vol. 3, 17.3.1.4).
-        if (trap && (cpu.regs[REST]! & FLAG_TF) === 0 && SOFTWARE_INTERRUPTS.has(insn.row.name)) trap = false;
+        if (trap && answer === BRANCH && SOFTWARE_INTERRUPTS.has(insn.row.name)) trap = false;
       }
     }
     if (answer === STOP) {
       cpu.eip = start;
+      cpu.debugHits = hits;
       if (cpu.stopCode >= 0) {
         cpu.regs[REST] = (cpu.regs[REST]! & ~FLAG_RF) | (rest & FLAG_RF);
         cpu.attention |= shadow;
-        if (block !== null) nameStop(cpu, block);
+        if (block !== null) nameStop(cpu, block.insns[0]!);
       }
       return afterStop(cpu);
     }
     cpu.midRep = answer === REPEAT;
     if (answer === REPEAT) cpu.eip = start;
     cpu.retired++;
-    // MOV SS holds back the trap of its own single step (SDM vol. 3, 6.8.3).
-    if (trap && (cpu.attention & ATT_SHADOW) === 0) cpu.attention |= ATT_DEBUG;
+    // MOV SS holds back the debug traps of its own: the single step's is lost, the others wait (SDM vol. 3, 6.8.3).
+    if ((cpu.attention & ATT_STACK) === 0) {
+      if (trap) cpu.debugHits |= DR6_BS;
+      if (cpu.debugHits !== 0) cpu.attention |= ATT_DEBUG;
+    }
     return RUN_RETIRED;
   }
 }

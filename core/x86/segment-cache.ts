@@ -24,6 +24,10 @@ export const SEGMENTS = 8;
 export const ATTR_FLAT_CODE = SEG_G | SEG_BIG | SEG_P | SEG_S | 0xb;
 export const ATTR_FLAT_DATA = SEG_G | SEG_BIG | SEG_P | SEG_S | 0x3;
 
+/** What real mode loads into CS, and virtual-8086 mode into every segment register (SDM vol. 3, 20.1.1, 20.2.1). */
+export const ATTR_REAL = SEG_P | SEG_S | 0x3;
+export const ATTR_V86 = SEG_P | SEG_S | (3 << SEG_DPL_SHIFT) | 0x3;
+
 export function isUnusable(attr: number): boolean {
   return (attr & SEG_UNUSABLE) !== 0;
 }

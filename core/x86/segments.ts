@@ -3,12 +3,15 @@
  * The accessed and busy bits are written before the register changes, and only when everything else has passed.
  */
 import { linearCheck, systemRead, systemWrite } from "./access.ts";
-import { ATT_SHADOW } from "./attention.ts";
+import { ATT_SHADOW, ATT_STACK } from "./attention.ts";
 import type { Cpu } from "./cpu.ts";
 import { ACCESS_WRITE } from "./door.ts";
 import { GP, NP, SS_FAULT } from "./exceptions.ts";
-import { BRANCH, NEXT, SS, STOP } from "./isa/insn.ts";
+import { FLAG_VM, REST } from "./flags.ts";
+import { BRANCH, CS, NEXT, SS, STOP } from "./isa/insn.ts";
 import {
+  ATTR_REAL,
+  ATTR_V86,
   dplOf,
   isExpandDown,
   isReadable,
@@ -18,11 +21,19 @@ import {
   SEG_BIG,
   SEG_CODE,
   SEG_DOWN_OR_CONFORMING,
+  SEG_G,
   SEG_P,
   SEG_S,
   SEG_UNUSABLE,
   TR,
 } from "./segment-cache.ts";
+
+const CR0_PE = 1;
+
+/** Protected mode proper: selectors name descriptors. False in real mode and in virtual-8086 mode. */
+export function selectsDescriptors(cpu: Cpu): boolean {
+  return (cpu.cr0 & CR0_PE) !== 0 && (cpu.regs[REST]! & FLAG_VM) === 0;
+}
 
 /** Access rights (segment-cache.ts) of a descriptor's upper word. */
 export function rightsOf(high: number): number {
@@ -63,6 +74,11 @@ export function readDescriptor(cpu: Cpu, selector: number, vector: number, error
   return true;
 }
 
+/** Upper word of a descriptor of the GDT that was found within it before. Test `faulted`. */
+export function descriptorHigh(cpu: Cpu, selector: number): number {
+  return systemRead(cpu, (addressOf(cpu, selector) + 4) | 0, 4);
+}
+
 /** Sets the accessed bit of a code or data descriptor, if it is clear. False: faulted. */
 export function markAccessed(cpu: Cpu, selector: number, high: number): boolean {
   if ((high & 0x100) !== 0) return true;
@@ -92,6 +108,25 @@ export function setNull(cpu: Cpu, seg: number, selector: number): void {
   cpu.segAttr[seg] = SEG_UNUSABLE;
 }
 
+/**
+ * Loads a segment register as real mode and virtual-8086 mode do: base = selector * 16. Real mode leaves limit and
+ * attributes as they were (SDM vol. 3, 9.9.2), but for CS, whose access rights it loads. A register that was null gets
+ * the attributes of a reset. The caller calls `segmentsChanged`.
+ */
+export function setRealSegment(cpu: Cpu, seg: number, selector: number): void {
+  cpu.segSelector[seg] = selector & 0xffff;
+  cpu.segBase[seg] = (selector & 0xffff) << 4;
+  if ((cpu.cr0 & CR0_PE) !== 0) {
+    cpu.segLimit[seg] = 0xffff;
+    cpu.segAttr[seg] = ATTR_V86;
+  } else if (isUnusable(cpu.segAttr[seg]!)) {
+    cpu.segLimit[seg] = 0xffff;
+    cpu.segAttr[seg] = ATTR_REAL;
+  } else if (seg === CS) {
+    cpu.segAttr[seg] = ATTR_REAL | (cpu.segAttr[seg]! & (SEG_G | SEG_BIG));
+  }
+}
+
 /** Does a stack segment hold `bytes` at `sp` (already masked)? */
 export function stackRoom(attr: number, limit: number, sp: number, bytes: number): boolean {
   const first = sp >>> 0;
@@ -105,6 +140,10 @@ export function stackRoom(attr: number, limit: number, sp: number, bytes: number
  * for one instruction; LSS does not (SDM vol. 3, 6.8.3). Answers BRANCH where a block must end.
  */
 export function loadSegment(cpu: Cpu, seg: number, selector: number, shadow = true): number {
+  if (!selectsDescriptors(cpu)) {
+    setRealSegment(cpu, seg, selector);
+    return segmentLoaded(cpu, seg, shadow);
+  }
   const error = selector & 0xfffc;
   if ((selector & 0xfffc) === 0) {
     if (seg === SS) return cpu.raise(GP, 0);
@@ -130,10 +169,24 @@ export function loadSegment(cpu: Cpu, seg: number, selector: number, shadow = tr
   }
   if (!markAccessed(cpu, selector, high)) return STOP;
   setSegment(cpu, seg, selector & 0xffff, low, high);
+  return segmentLoaded(cpu, seg, shadow);
+}
+
+function segmentLoaded(cpu: Cpu, seg: number, shadow: boolean): number {
   cpu.segmentsChanged();
   if (seg !== SS) return NEXT;
-  if (shadow) cpu.attention |= ATT_SHADOW;
+  if (shadow) cpu.attention |= ATT_SHADOW | ATT_STACK;
   return BRANCH;
+}
+
+/** Sets or clears the busy bit of a TSS descriptor (SDM vol. 3, 7.2.2). `high`: its upper word. False: faulted. */
+export function markBusy(cpu: Cpu, selector: number, high: number, busy: boolean): boolean {
+  return storeHigh(cpu, selector, busy ? high | 0x200 : high & ~0x200);
+}
+
+/** Could `markBusy` store? False: faulted. */
+export function probeBusy(cpu: Cpu, selector: number): boolean {
+  return linearCheck(cpu, (addressOf(cpu, selector) + 4) | 0, 4, ACCESS_WRITE);
 }
 
 /** LLDT. */

@@ -3,6 +3,8 @@
  * and the derived arrays are not state and come back by themselves.
  */
 import type { Cpu } from "./cpu.ts";
+import { debugChanged } from "./debug.ts";
+import type { FpuState } from "./fpu/state.ts";
 import type { PagingState } from "./paging/unit.ts";
 
 export interface CpuState {
@@ -13,8 +15,12 @@ export interface CpuState {
   segBase: Int32Array;
   segLimit: Uint32Array;
   segAttr: Int32Array;
+  /** DR0 to DR7 (4 and 5 are not used). */
+  dr: Int32Array;
+  counters: Int32Array;
   /** The plain fields, by name. */
   fields: Record<string, number>;
+  fpu: FpuState;
   paging: PagingState;
 }
 
@@ -45,12 +51,18 @@ const FIELDS = [
   "patHigh",
   "intercepts",
   "interruptLine",
+  "debugHits",
+  "sysenterCs",
+  "sysenterEsp",
+  "sysenterEip",
 ] as const;
 
 export function saveCpu(cpu: Cpu): CpuState {
   const fields: Record<string, number> = {};
   for (const name of FIELDS) fields[name] = cpu[name];
   fields.midRep = cpu.midRep ? 1 : 0;
+  fields.nmiWaits = cpu.nmiWaits ? 1 : 0;
+  fields.nmiBlocked = cpu.nmiBlocked ? 1 : 0;
   return {
     version: 1,
     regs: cpu.regs.slice(),
@@ -58,7 +70,10 @@ export function saveCpu(cpu: Cpu): CpuState {
     segBase: cpu.segBase.slice(),
     segLimit: cpu.segLimit.slice(),
     segAttr: cpu.segAttr.slice(),
+    dr: cpu.dr.slice(),
+    counters: cpu.counters.slice(),
     fields,
+    fpu: cpu.fpu.save(),
     paging: cpu.paging.save(),
   };
 }
@@ -71,6 +86,8 @@ export function loadCpu(cpu: Cpu, state: CpuState): void {
   cpu.segBase.set(state.segBase);
   cpu.segLimit.set(state.segLimit);
   cpu.segAttr.set(state.segAttr);
+  cpu.dr.set(state.dr);
+  cpu.counters.set(state.counters);
   for (const name of FIELDS) {
     const value = state.fields[name];
     if (value !== undefined) cpu[name] = value;
@@ -78,11 +95,16 @@ export function loadCpu(cpu: Cpu, state: CpuState): void {
   // Breakpoints are the observer's, not the machine's.
   const observed = cpu.breakpoints;
   cpu.midRep = state.fields.midRep === 1;
+  cpu.nmiWaits = state.fields.nmiWaits === 1;
+  cpu.nmiBlocked = state.fields.nmiBlocked === 1;
+  cpu.debugFault = false;
+  debugChanged(cpu);
   cpu.faulted = false;
   cpu.stopCode = -1;
   cpu.brokeAtRetired = -1;
   cpu.setCpl(cpu.cpl);
   cpu.segmentsChanged();
   cpu.setBreakpoints(observed);
+  cpu.fpu.load(state.fpu);
   cpu.paging.load(state.paging);
 }

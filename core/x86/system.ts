@@ -4,9 +4,10 @@
  * Functions answer an Exec answer (insn.ts) unless they say otherwise.
  */
 import { EV_CR_WRITE, EV_WRMSR, FLUSH_CR } from "../trace/events.ts";
-import { systemRead } from "./access.ts";
+import { nestedFault, systemRead } from "./access.ts";
 import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
 import type { Cpu } from "./cpu.ts";
+import { DR7_RESET, watchPort } from "./debug.ts";
 import {
   EXIT_CLTS,
   EXIT_CR_READ,
@@ -22,7 +23,8 @@ import {
   PAGING_PAE,
 } from "./door.ts";
 import { GP, UD } from "./exceptions.ts";
-import { FLAG_IF, FLAG_IOPL, REST } from "./flags.ts";
+import { MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP } from "./fast-call.ts";
+import { FLAG_IF, FLAG_IOPL, FLAG_VM, REST } from "./flags.ts";
 import { BRANCH, NEXT, STOP } from "./isa/insn.ts";
 import { isUnusable, TR } from "./segment-cache.ts";
 
@@ -48,12 +50,20 @@ export const CR4_PSE = 1 << 4;
 export const CR4_PAE = 1 << 5;
 export const CR4_MCE = 1 << 6;
 export const CR4_PGE = 1 << 7;
+export const CR4_PCE = 1 << 8;
+/** The system uses FXSAVE and FXRSTOR. Without SSE it changes nothing. */
+export const CR4_OSFXSR = 1 << 9;
 /** What this processor's CPUID offers; other bits are reserved. */
-export const CR4_KNOWN = CR4_TSD | CR4_PSE | CR4_PAE | CR4_PGE;
+export const CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR;
 
 const TWO_32 = 2 ** 32;
 
 export const MSR_TSC = 0x10;
+/** The P6's two performance counters and what they would count. Kept as written: nothing is counted. */
+export const MSR_PERFCTR0 = 0xc1;
+export const MSR_PERFCTR1 = 0xc2;
+export const MSR_EVNTSEL0 = 0x186;
+export const MSR_EVNTSEL1 = 0x187;
 /** IA32_PAT: without it the PAT bits of entries would be reserved (SDM vol. 3, 4.3, 4.4). Memory types are not simulated. */
 export const MSR_PAT = 0x277;
 /** Both halves of its value after a reset (SDM vol. 3, 11.12.4). */
@@ -91,9 +101,12 @@ function isOwned(cpu: Cpu): boolean {
   return ((cpu.intercepts >>> EXIT_CR_WRITE) & 1) !== 0;
 }
 
-/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0). */
+/** Loads the PDPTE registers, unless a hypervisor owns them. False: #GP(0), or the nested fault, is recorded. */
 function loadPdptes(cpu: Cpu, cr3: number): boolean {
-  return isOwned(cpu) || cpu.paging.loadPdptes(cr3);
+  if (isOwned(cpu) || cpu.paging.loadPdptes(cr3)) return true;
+  if (cpu.paging.nested.failed) nestedFault(cpu, 0);
+  else cpu.raise(GP, 0);
+  return false;
 }
 
 /** Lets the paging unit follow the control registers, unless a hypervisor that intercepts their writes owns it. */
@@ -139,10 +152,9 @@ function traceCr(cpu: Cpu, n: number, old: number, now: number): void {
 
 function writeCr0(cpu: Cpu, value: number): number {
   if (!validCr0(value)) return cpu.raise(GP, 0);
-  if ((value & CR0_PE) === 0) return cpu.stopUnimplemented("clearing CR0.PE (real mode)");
   const old = cpu.cr0;
   const now = storedCr0(value);
-  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(old, cpu.cr4, now, cpu.cr4) && !loadPdptes(cpu, cpu.cr3)) return STOP;
   cpu.cr0 = now;
   traceCr(cpu, 0, old, now);
   applyControls(cpu);
@@ -150,10 +162,29 @@ function writeCr0(cpu: Cpu, value: number): number {
   return BRANCH;
 }
 
+/**
+ * CR3 as a task switch loads it: with paging on alone, and flushing only when it changes (SDM vol. 3, 4.10.4.1, 7.3).
+ * PDPTEs with reserved bits raise #GP(0), in the new task.
+ */
+export function loadTaskCr3(cpu: Cpu, value: number): void {
+  if ((cpu.cr0 & CR0_PG) === 0) return;
+  const old = cpu.cr3;
+  cpu.cr3 = value;
+  if (cpu.emulating) {
+    if (!cpu.emulator!.cr3Loaded(value)) cpu.raise(GP, 0);
+    return;
+  }
+  if ((cpu.cr4 & CR4_PAE) !== 0 && !loadPdptes(cpu, value)) cpu.raise(GP, 0);
+  if (old === value) return;
+  traceCr(cpu, 3, old, value);
+  applyControls(cpu);
+  cpu.paging.flushForCr3();
+}
+
 function writeCr3(cpu: Cpu, value: number): number {
   const old = cpu.cr3;
   const pae = (cpu.cr0 & CR0_PG) !== 0 && (cpu.cr4 & CR4_PAE) !== 0;
-  if (pae && !loadPdptes(cpu, value)) return cpu.raise(GP, 0);
+  if (pae && !loadPdptes(cpu, value)) return STOP;
   cpu.cr3 = value;
   traceCr(cpu, 3, old, value);
   applyControls(cpu);
@@ -164,7 +195,7 @@ function writeCr3(cpu: Cpu, value: number): number {
 function writeCr4(cpu: Cpu, value: number): number {
   if (!validCr4(value)) return cpu.raise(GP, 0);
   const old = cpu.cr4;
-  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return cpu.raise(GP, 0);
+  if (reloadsPdptes(cpu.cr0, old, cpu.cr0, value) && !loadPdptes(cpu, cpu.cr3)) return STOP;
   cpu.cr4 = value;
   traceCr(cpu, 4, old, value);
   applyControls(cpu);
@@ -293,9 +324,41 @@ export function rdmsr(cpu: Cpu): number {
       cpu.regs[0] = cpu.patLow;
       cpu.regs[2] = cpu.patHigh;
       return NEXT;
+    case MSR_SYSENTER_CS:
+      return read32(cpu, cpu.sysenterCs);
+    case MSR_SYSENTER_ESP:
+      return read32(cpu, cpu.sysenterEsp);
+    case MSR_SYSENTER_EIP:
+      return read32(cpu, cpu.sysenterEip);
+    case MSR_PERFCTR0:
+    case MSR_PERFCTR1:
+      return readCounter(cpu, msr - MSR_PERFCTR0);
+    case MSR_EVNTSEL0:
+    case MSR_EVNTSEL1:
+      return read32(cpu, cpu.counters[4 + msr - MSR_EVNTSEL0]!);
     default:
       return cpu.raise(GP, 0);
   }
+}
+
+function read32(cpu: Cpu, low: number): number {
+  cpu.regs[0] = low;
+  cpu.regs[2] = 0;
+  return NEXT;
+}
+
+/** A counter has 40 bits. */
+function readCounter(cpu: Cpu, n: number): number {
+  cpu.regs[0] = cpu.counters[n * 2]!;
+  cpu.regs[2] = cpu.counters[n * 2 + 1]! & 0xff;
+  return NEXT;
+}
+
+/** RDPMC: ECX names one of the two counters of the P6 (SDM vol. 2, RDPMC). */
+export function rdpmc(cpu: Cpu): number {
+  if ((cpu.cr4 & CR4_PCE) === 0 && cpu.cpl !== 0) return cpu.raise(GP, 0);
+  const n = cpu.regs[1]!;
+  return n === 0 || n === 1 ? readCounter(cpu, n) : cpu.raise(GP, 0);
 }
 
 export function wrmsr(cpu: Cpu): number {
@@ -323,6 +386,25 @@ export function wrmsr(cpu: Cpu): number {
       if (!validPat(low) || !validPat(high)) return cpu.raise(GP, 0);
       cpu.patLow = low;
       cpu.patHigh = high;
+      break;
+    case MSR_SYSENTER_CS:
+      cpu.sysenterCs = low;
+      break;
+    case MSR_SYSENTER_ESP:
+      cpu.sysenterEsp = low;
+      break;
+    case MSR_SYSENTER_EIP:
+      cpu.sysenterEip = low;
+      break;
+    case MSR_PERFCTR0:
+    case MSR_PERFCTR1:
+      // The upper byte is the sign of the lower word (SDM vol. 3, 18.7.8).
+      cpu.counters[(msr - MSR_PERFCTR0) * 2] = low;
+      cpu.counters[(msr - MSR_PERFCTR0) * 2 + 1] = low >> 31;
+      break;
+    case MSR_EVNTSEL0:
+    case MSR_EVNTSEL1:
+      cpu.counters[4 + msr - MSR_EVNTSEL0] = low;
       break;
     default:
       return cpu.raise(GP, 0);
@@ -391,7 +473,8 @@ export function popfMask(cpu: Cpu, opsize: number): number {
 
 /** May this program use these ports: IOPL, or the I/O permission bitmap of a 32-bit TSS (SDM vol. 1, 19.5.2)? */
 function portAllowed(cpu: Cpu, port: number, size: number): boolean {
-  if (ioplAllows(cpu)) return true;
+  // Virtual-8086 mode asks the bitmap whatever IOPL says (SDM vol. 3, 20.2.8.1).
+  if (ioplAllows(cpu) && (cpu.regs[REST]! & FLAG_VM) === 0) return true;
   const tr = cpu.segAttr[TR]!;
   const limit = cpu.segLimit[TR]!;
   if (!isUnusable(tr) && ((tr & 0xf) === 0xb || (tr & 0xf) === 0x9) && limit >= 0x67) {
@@ -418,6 +501,7 @@ export function portIn(cpu: Cpu, port: number, size: number): number {
     cpu.exitFor(EXIT_IO);
     return 0;
   }
+  if (cpu.dr[7] !== DR7_RESET) watchPort(cpu, port, size);
   return cpu.io.in(port, size);
 }
 
@@ -430,6 +514,7 @@ export function portOut(cpu: Cpu, port: number, size: number, value: number): nu
     cpu.exit.value = value;
     return cpu.exitFor(EXIT_IO);
   }
+  if (cpu.dr[7] !== DR7_RESET) watchPort(cpu, port, size);
   cpu.io.out(port, size, value);
   return BRANCH;
 }

@@ -1,13 +1,13 @@
 /**
- * Far transfers of protected mode: JMP, CALL, RET, IRET and software interrupts (SDM vol. 3, 5.8, 6.12; vol. 2).
- * Call gates are done; task gates, task switches and virtual-8086 mode stop the machine as unimplemented.
+ * Far transfers of protected mode: JMP, CALL, RET, IRET and software interrupts, through gates, tasks and into
+ * virtual-8086 mode (SDM vol. 3, 5.8, 6.12, 7.3, 20.2.5; vol. 2). Those of real and virtual-8086 mode: real.ts.
  * `opsize` is 2 or 4 bytes. `cpu.eip` is the address behind the instruction.
  */
-import { linearCheck, linearWrite, misaligned, userBit } from "./access.ts";
+import { misaligned, userBit } from "./access.ts";
 import type { Cpu } from "./cpu.ts";
 import { deliver, innerStack } from "./delivery.ts";
-import { ACCESS_USER, ACCESS_WRITE } from "./door.ts";
-import { GP, NP, SS_FAULT } from "./exceptions.ts";
+import { ACCESS_USER, VECTORING_HARDWARE_EXCEPTION } from "./door.ts";
+import { GP, NP, PF, SS_FAULT } from "./exceptions.ts";
 import {
   FLAG_AC,
   FLAG_DF,
@@ -23,7 +23,9 @@ import {
   FLAGS_STATUS,
   REST,
 } from "./flags.ts";
+import { frameWords, probeFrame, stackMaskOf, storeFrame } from "./frame.ts";
 import { BRANCH, CS, DS, ES, FS, GS, SS, STOP } from "./isa/insn.ts";
+import { realCall, realInterruptReturn, realJump, realReturn } from "./real.ts";
 import {
   dplOf,
   isUnusable,
@@ -33,6 +35,7 @@ import {
   SEG_DOWN_OR_CONFORMING,
   SEG_P,
   SEG_S,
+  TR,
 } from "./segment-cache.ts";
 import {
   baseOf,
@@ -40,10 +43,21 @@ import {
   markAccessed,
   readDescriptor,
   rightsOf,
+  selectsDescriptors,
   setNull,
+  setRealSegment,
   setSegment,
-  stackRoom,
 } from "./segments.ts";
+import {
+  gateTask,
+  linkedTask,
+  switchTask,
+  TASK_FAULTED,
+  TASK_JUMP,
+  TASK_NEST,
+  TASK_REFUSED,
+  TASK_RETURN,
+} from "./task.ts";
 
 const isCode = (attr: number): boolean => (attr & (SEG_S | SEG_CODE)) === (SEG_S | SEG_CODE);
 const isConforming = (attr: number): boolean => (attr & SEG_DOWN_OR_CONFORMING) !== 0;
@@ -73,6 +87,7 @@ function directCheck(cpu: Cpu, selector: number, attr: number): boolean {
 }
 
 export function farJump(cpu: Cpu, selector: number, offset: number, opsize: number): number {
+  if (!selectsDescriptors(cpu)) return realJump(cpu, selector, offset, opsize);
   const error = selector & 0xfffc;
   if (error === 0) return cpu.raise(GP, 0);
   if (!readDescriptor(cpu, selector, GP, error)) return STOP;
@@ -89,6 +104,7 @@ export function farJump(cpu: Cpu, selector: number, offset: number, opsize: numb
 }
 
 export function farCall(cpu: Cpu, selector: number, offset: number, opsize: number): number {
+  if (!selectsDescriptors(cpu)) return realCall(cpu, selector, offset, opsize);
   const error = selector & 0xfffc;
   if (error === 0) return cpu.raise(GP, 0);
   if (!readDescriptor(cpu, selector, GP, error)) return STOP;
@@ -108,16 +124,19 @@ function callTo(
   opsize: number,
 ): number {
   const target = opsize === 4 ? offset | 0 : offset & 0xffff;
-  const sp = (cpu.regs[4]! - 2 * opsize) & cpu.stackMask;
-  if (!cpu.check(SS, sp, 2 * opsize, true)) return STOP;
-  if (target >>> 0 > limitOf(low, high)) return cpu.raise(GP, 0);
-  if (!markAccessed(cpu, selector, high)) return STOP;
-  const frame = (cpu.segBase[SS]! + sp) | 0;
-  if (misaligned(cpu, frame, opsize)) return STOP;
+  const attr = cpu.segAttr[SS]!;
+  const base = cpu.segBase[SS]!;
+  const esp = cpu.regs[4]!;
   const user = userBit(cpu);
-  linearWrite(cpu, frame, opsize, cpu.eip, user);
-  if (!cpu.faulted) linearWrite(cpu, (frame + opsize) | 0, opsize, cpu.segSelector[CS]!, user);
-  if (cpu.faulted) return STOP;
+  frameWords[0] = cpu.segSelector[CS]!;
+  frameWords[1] = cpu.eip;
+  if (!probeFrame(cpu, base, cpu.segLimit[SS]!, attr, esp, 2, opsize, user)) {
+    return cpu.faulted ? STOP : cpu.raise(SS_FAULT, 0);
+  }
+  if (target >>> 0 > limitOf(low, high)) return cpu.raise(GP, 0);
+  if (misaligned(cpu, (base + ((esp - opsize) & stackMaskOf(attr))) | 0, opsize)) return STOP;
+  if (!markAccessed(cpu, selector, high)) return STOP;
+  if (!storeFrame(cpu, base, attr, esp, 2, opsize, user)) return STOP;
   cpu.regs[4] = cpu.moveSp(-2 * opsize);
   enter(cpu, selector, low, high, target, cpu.cpl);
   return BRANCH;
@@ -130,7 +149,9 @@ function viaGate(cpu: Cpu, selector: number, attr: number, call: boolean): numbe
   if (kind === 0x5 || kind === 0x1 || kind === 0x9) {
     if (dplOf(attr) < cpu.cpl || dplOf(attr) < (selector & 3)) return cpu.raise(GP, error);
     if ((attr & SEG_P) === 0) return cpu.raise(NP, error);
-    return cpu.stopUnimplemented(kind === 0x5 ? "far transfer through a task gate" : "task switch");
+    const task = kind === 0x5 ? cpu.descLow >>> 16 : selector;
+    if (!gateTask(cpu, task, 0)) return STOP;
+    return switched(cpu, switchTask(cpu, task, call ? TASK_NEST : TASK_JUMP, 0, cpu.eflags));
   }
   if (kind !== 0x4 && kind !== 0xc) return cpu.raise(GP, error);
   if (dplOf(attr) < cpu.cpl || dplOf(attr) < (selector & 3)) return cpu.raise(GP, error);
@@ -177,28 +198,28 @@ function callInner(
   const ssLow = cpu.descLow;
   const ssHigh = cpu.descHigh;
   const attr = rightsOf(ssHigh);
-  const mask = (attr & SEG_BIG) !== 0 ? -1 : 0xffff;
-  const bytes = (4 + count) * size;
-  const sp = (newEsp - bytes) & mask;
-  if (!stackRoom(attr, limitOf(ssLow, ssHigh), sp, bytes)) return cpu.raise(SS_FAULT, newSs & 0xfffc);
-  if (offset >>> 0 > limitOf(low, high)) return cpu.raise(GP, 0);
-  const words: number[] = [cpu.eip, cpu.segSelector[CS]!];
-  for (let i = 0; i < count; i++) {
-    const from = (cpu.regs[4]! + i * size) & cpu.stackMask;
-    words.push(size === 4 ? cpu.read32(SS, from) : cpu.read16(SS, from));
-    if (cpu.faulted) return STOP;
-  }
-  words.push(cpu.regs[4]!, cpu.segSelector[SS]!);
-  const frame = (baseOf(ssLow, ssHigh) + sp) | 0;
+  const base = baseOf(ssLow, ssHigh);
+  const words = 4 + count;
   const user = dpl === 3 ? ACCESS_USER : 0;
-  if (!linearCheck(cpu, frame, bytes, user | ACCESS_WRITE)) return STOP;
-  if (!markAccessed(cpu, selector, high) || !markAccessed(cpu, newSs, ssHigh)) return STOP;
-  for (let i = 0; i < words.length; i++) {
-    linearWrite(cpu, (frame + i * size) | 0, size, words[i]!, user);
+  frameWords[0] = cpu.segSelector[SS]!;
+  frameWords[1] = cpu.regs[4]!;
+  if (!probeFrame(cpu, base, limitOf(ssLow, ssHigh), attr, newEsp, words, size, user)) {
+    return cpu.faulted ? STOP : cpu.raise(SS_FAULT, newSs & 0xfffc);
+  }
+  if (offset >>> 0 > limitOf(low, high)) return cpu.raise(GP, 0);
+  for (let i = 0; i < count; i++) {
+    // The parameter pushed first lies highest.
+    const from = (cpu.regs[4]! + (count - 1 - i) * size) & cpu.stackMask;
+    frameWords[2 + i] = size === 4 ? cpu.read32(SS, from) : cpu.read16(SS, from);
     if (cpu.faulted) return STOP;
   }
+  frameWords[2 + count] = cpu.segSelector[CS]!;
+  frameWords[3 + count] = cpu.eip;
+  if (!markAccessed(cpu, selector, high) || !markAccessed(cpu, newSs, ssHigh)) return STOP;
+  if (!storeFrame(cpu, base, attr, newEsp, words, size, user)) return STOP;
+  const mask = stackMaskOf(attr);
   setSegment(cpu, SS, newSs, ssLow, ssHigh);
-  cpu.regs[4] = (newEsp & ~mask) | sp;
+  cpu.regs[4] = (newEsp & ~mask) | ((newEsp - words * size) & mask);
   enter(cpu, selector, low, high, offset, dpl);
   return BRANCH;
 }
@@ -263,6 +284,7 @@ function returnStack(cpu: Cpu, ss: number, rpl: number): boolean {
 
 /** Far RET; `popBytes` is the immediate of RET imm16. */
 export function farReturn(cpu: Cpu, opsize: number, popBytes: number): number {
+  if (!selectsDescriptors(cpu)) return realReturn(cpu, opsize, popBytes);
   const eip = peekStack(cpu, 0, opsize);
   if (cpu.faulted) return STOP;
   const selector = peekStack(cpu, 1, opsize) & 0xffff;
@@ -272,7 +294,17 @@ export function farReturn(cpu: Cpu, opsize: number, popBytes: number): number {
 
 /** IRET, IRETD. */
 export function iret(cpu: Cpu, opsize: number): number {
-  if ((cpu.regs[REST]! & FLAG_NT) !== 0) return cpu.stopUnimplemented("IRET with NT set (task return)");
+  const answer = interruptReturn(cpu, opsize);
+  if (answer !== STOP) cpu.blockNmi(false);
+  return answer;
+}
+
+function interruptReturn(cpu: Cpu, opsize: number): number {
+  if (!selectsDescriptors(cpu)) return realInterruptReturn(cpu, opsize);
+  if ((cpu.regs[REST]! & FLAG_NT) !== 0) {
+    const task = linkedTask(cpu);
+    return task < 0 ? STOP : switched(cpu, switchTask(cpu, task, TASK_RETURN, 0, cpu.eflags));
+  }
   const eip = peekStack(cpu, 0, opsize);
   if (cpu.faulted) return STOP;
   const selector = peekStack(cpu, 1, opsize) & 0xffff;
@@ -280,7 +312,7 @@ export function iret(cpu: Cpu, opsize: number): number {
   const flags = peekStack(cpu, 2, opsize);
   if (cpu.faulted) return STOP;
   if (opsize === 4 && (flags & FLAG_VM) !== 0 && cpu.cpl === 0) {
-    return cpu.stopUnimplemented("IRET to virtual-8086 mode");
+    return returnToV86(cpu, eip, selector, flags);
   }
   // Which bits IRET may load depends on the CPL that it is executed at (SDM vol. 2, IRET).
   let mask = FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT;
@@ -290,6 +322,41 @@ export function iret(cpu: Cpu, opsize: number): number {
   if (cpu.cpl === 0) mask |= opsize === 4 ? FLAG_IOPL | FLAG_VIF | FLAG_VIP : FLAG_IOPL;
   const loaded = (cpu.eflags & ~mask) | (flags & mask);
   return returnTo(cpu, selector, eip, opsize, 3, 0, loaded);
+}
+
+/** IRETD at level 0 with VM in its image: nine words, everything of EFLAGS (SDM vol. 2, IRET; vol. 3, 20.2.5). */
+function returnToV86(cpu: Cpu, eip: number, selector: number, flags: number): number {
+  for (let i = 0; i < 6; i++) {
+    frameWords[i] = peekStack(cpu, 3 + i, 4);
+    if (cpu.faulted) return STOP;
+  }
+  if (eip >>> 0 > 0xffff) return cpu.raise(GP, 0);
+  cpu.eflags = flags;
+  cpu.regs[4] = frameWords[0]!;
+  setRealSegment(cpu, CS, selector);
+  setRealSegment(cpu, SS, frameWords[1]!);
+  setRealSegment(cpu, ES, frameWords[2]!);
+  setRealSegment(cpu, DS, frameWords[3]!);
+  setRealSegment(cpu, FS, frameWords[4]!);
+  setRealSegment(cpu, GS, frameWords[5]!);
+  cpu.eip = eip;
+  cpu.setCpl(3);
+  cpu.segmentsChanged();
+  return BRANCH;
+}
+
+/** What an instruction that switched tasks answers: an exception of the new task waits until the instruction has retired. */
+function switched(cpu: Cpu, answer: number): number {
+  if (answer === TASK_REFUSED) return STOP;
+  if (answer === TASK_FAULTED) pend(cpu);
+  return BRANCH;
+}
+
+/** The exception that is recorded is delivered before the next instruction. */
+function pend(cpu: Cpu): void {
+  if (cpu.excVector === PF) cpu.cr2 = cpu.excAddress;
+  cpu.faulted = false;
+  cpu.inject(cpu.excVector, VECTORING_HARDWARE_EXCEPTION, cpu.excError);
 }
 
 /** The common part of RET and IRET. `items` lie on the stack before an outer ESP and SS; `eflags` -1: not loaded. */
@@ -335,7 +402,12 @@ function returnTo(
   return BRANCH;
 }
 
-/** INT n, INT3, INTO. `type`: VECTORING_SOFTWARE_INTERRUPT or VECTORING_SOFTWARE_EXCEPTION. */
+/** INT n, INT3, INTO, INT1. `type`: VECTORING_SOFTWARE_INTERRUPT, …_SOFTWARE_EXCEPTION or …_PRIVILEGED. */
 export function softwareInterrupt(cpu: Cpu, vector: number, type: number): number {
-  return deliver(cpu, vector, type, -1) ? BRANCH : STOP;
+  const task = cpu.segSelector[TR]!;
+  if (deliver(cpu, vector, type, -1)) return BRANCH;
+  // Through a task gate: the switch was made, and what went wrong is the new task's.
+  if (cpu.stopCode >= 0 || cpu.segSelector[TR] === task) return STOP;
+  pend(cpu);
+  return BRANCH;
 }

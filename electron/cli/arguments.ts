@@ -2,7 +2,13 @@
  * The words behind `quadrant` on the command line, turned into a request or refused in a sentence that says what
  * would be right. Pure: reads no files and knows no guests.
  */
-import { AuditMode, DEFAULT_CONFIG, ImageKind, TlbKind } from "../../core/lab/protocol/index.ts";
+import {
+  AuditMode,
+  DEFAULT_CONFIG,
+  ImageKind,
+  TlbKind,
+  WALK_CACHE_MOST,
+} from "../../core/lab/protocol/index.ts";
 
 export interface RunArguments {
   readonly command: "run";
@@ -25,6 +31,9 @@ export interface RunArguments {
   readonly memoryDump: string | null;
   readonly audit: AuditMode;
   readonly unimplemented: "stop" | "ud";
+  /** Under nested paging: host levels, and entries of each page-walk cache. */
+  readonly nestedLevels: 3 | 4;
+  readonly walkCache: number;
 }
 
 export type HazardWord = "guarded" | "as-it-was";
@@ -42,7 +51,13 @@ export type Parsed =
 export const HELP = `quadrant: a laboratory for shadow paging
 
   quadrant run IMAGE [options]   run a guest to its stop and say what happened
-  quadrant list                  list the built-in guests, the policies and the hazards
+  quadrant experiment [NAME] [options]
+                                 measure something and write a table and pictures; without NAME: list them
+  quadrant scenario FILE|NAME [options]
+                                 run a scenario and say which predictions came true
+  quadrant compare IMAGE|SCENARIO --policies A,B [options]
+                                 run two machines in lock-step to their first difference
+  quadrant list                  list guests, scenarios, experiments, policies and hazards
   quadrant --help                show this
   quadrant --version             show the version
 
@@ -51,6 +66,8 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --kind auto|flat|elf|multiboot   what the file is (auto: look at its bytes)
   --address ADDRESS                where a flat image is loaded and started (0x100000)
   --policy NAME                    memory virtualisation (${DEFAULT_CONFIG.policy}; none: the bare machine)
+  --nested-levels 3|4              with --policy nested: levels of the host tables (4)
+  --walk-cache N                   with --policy nested: entries of each page-walk cache, 0 ... 64 (0: none)
   --hazards SETTING                guarded, as-it-was, or NAME=guarded|as-it-was, several with commas
   --tlb vmx|svm                    whether exits flush the TLB (${DEFAULT_CONFIG.tlb})
   --memory SIZE                    memory from 0: 4M ... 2032M
@@ -64,11 +81,22 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
                                    everything (slow); end: everything, once
   --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
 
-Exit codes: 0 the guest ran to its stop; 1 an invariant was violated, or a finding; 2 bad arguments or image;
-3 a bug of Quadrant itself.
+Options of scenario: --policy, --hazards, --tlb, --json as above, and
+
+  --as NAME                        hold the predictions of this policy against the run
+
+Options of compare: --hazards, --tlb, --memory, --memory-high, --max-instructions, --json as above, and
+
+  --policies A,B                   the two policies
+  --hazards-b SETTING              hazards of the second machine, as --hazards (default: the same)
+  --until guest|shadow             stop where the guest sees a difference, or where the shadows differ (guest)
+  --accessed-dirty                 A and D bits of page tables count as well
+
+Exit codes: 0 the guest ran to its stop, the predictions came true, no difference; 1 an invariant was violated, a
+finding, a prediction failed, a difference; 2 bad arguments, image or scenario; 3 a bug of Quadrant itself.
 `;
 
-const COMMANDS = ["run", "list", "help", "version"];
+const COMMANDS = ["run", "scenario", "compare", "experiment", "list", "help", "version"];
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** Bytes from "64M", "1G", "4096K", "65536" or "0x10000"; null when it is none of these. */
@@ -86,12 +114,12 @@ export function parseNumber(text: string): number | null {
   return Number.isSafeInteger(value) ? value : null;
 }
 
-class Refused extends Error {}
+export class Refused extends Error {}
 
 type Option = (value: string, into: Mutable<RunArguments>) => void;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-function oneOf<T extends string>(option: string, value: string, words: readonly T[]): T {
+export function oneOf<T extends string>(option: string, value: string, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
   throw new Refused(`${option} takes ${list(words)}, not "${value}"`);
@@ -100,7 +128,7 @@ function oneOf<T extends string>(option: string, value: string, words: readonly 
 const list = (words: readonly string[]): string =>
   words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 
-function size(option: string, value: string): number {
+export function size(option: string, value: string): number {
   const bytes = parseSize(value);
   if (bytes === null) throw new Refused(`${option} takes a size such as 64M or 1G, not "${value}"`);
   return bytes;
@@ -119,6 +147,18 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   },
   "--policy": (value, into) => {
     into.policy = value;
+  },
+  "--nested-levels": (value, into) => {
+    into.nestedLevels = oneOf("--nested-levels", value, ["3", "4"]) === "3" ? 3 : 4;
+  },
+  "--walk-cache": (value, into) => {
+    const entries = parseNumber(value);
+    if (entries === null || entries > WALK_CACHE_MOST) {
+      throw new Refused(
+        `--walk-cache takes a number of entries from 0 to ${WALK_CACHE_MOST}, not "${value}"`,
+      );
+    }
+    into.walkCache = entries;
   },
   "--hazards": parseHazards,
   "--tlb": (value, into) => {
@@ -154,7 +194,10 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   },
 };
 
-function parseHazards(value: string, into: Mutable<RunArguments>): void {
+export function parseHazards(
+  value: string,
+  into: { allHazards: HazardWord; hazards: Readonly<Record<string, HazardWord>> },
+): void {
   const single: Record<string, HazardWord> = { ...into.hazards };
   for (const part of value.split(",")) {
     if (part === "guarded" || part === "as-it-was") {
@@ -173,7 +216,7 @@ function parseHazards(value: string, into: Mutable<RunArguments>): void {
 }
 
 /** The nearest of `words` when it is likely a slip of the fingers, as ` (did you mean …?)`, else "". */
-function suggestion(word: string, words: readonly string[]): string {
+export function suggestion(word: string, words: readonly string[]): string {
   const near = words.find((w) => distance(w, word) <= 2);
   return near === undefined ? "" : `; did you mean ${near}?`;
 }
@@ -203,7 +246,9 @@ export function parseArguments(argv: readonly string[]): Parsed {
 
 function parse(argv: readonly string[]): Arguments {
   if (argv.length === 0)
-    throw new Refused("say what to do: quadrant run IMAGE, quadrant list, or quadrant --help");
+    throw new Refused(
+      "say what to do: quadrant run IMAGE, quadrant scenario NAME, quadrant list, or quadrant --help",
+    );
   if (argv.includes("--help") || argv.includes("-h") || argv[0] === "help") return { command: "help" };
   if (argv[0] === "--version" || argv[0] === "-V" || argv[0] === "version") return { command: "version" };
   if (argv[0] === "list") {
@@ -236,6 +281,8 @@ function parseRun(words: readonly string[]): RunArguments {
     memoryDump: null,
     audit: DEFAULT_CONFIG.audit,
     unimplemented: DEFAULT_CONFIG.unimplemented,
+    nestedLevels: 4,
+    walkCache: 0,
   };
   const seen = new Set<string>();
   for (let i = 0; i < words.length; i++) {

@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
 import { HAZARDS, POLICIES } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
@@ -14,10 +15,13 @@ import { violationLine } from "../../core/machine/findings.ts";
 import { Machine } from "../../core/machine/machine.ts";
 import { liveFrames } from "../../core/machine/memory-image.ts";
 import type { MachineSetup } from "../../core/machine/setup.ts";
+import { library } from "../../core/scenario/index.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { version } from "../../package.json" with { type: "json" };
 import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
+import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import type { Chunk, CliIo } from "./io.ts";
+import { scenarioCommand } from "./scenario.ts";
 
 export const EXIT_RAN = 0;
 export const EXIT_VIOLATION = 1;
@@ -35,6 +39,8 @@ const PAGE = 4096;
  * @param argv the words behind the program's name
  */
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  if (argv[0] === "experiment" && !asksHelp(argv)) return experimentCommand(argv.slice(1), io);
+  if (argv[0] === "scenario" && !asksHelp(argv)) return scenarioCommand(argv.slice(1), io);
   const parsed = parseArguments(argv);
   if (!parsed.ok) {
     io.err(`quadrant: ${parsed.error}`);
@@ -43,7 +49,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   const wanted = parsed.arguments;
   switch (wanted.command) {
     case "help":
-      print(io, HELP);
+      print(io, `${HELP}\n${EXPERIMENT_HELP}`);
       return EXIT_RAN;
     case "version":
       print(io, `quadrant ${version}\n`);
@@ -56,18 +62,30 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   }
 }
 
+const asksHelp = (argv: readonly string[]): boolean => argv.includes("--help") || argv.includes("-h");
+
 const print = (io: CliIo, text: string): void => io.out(new TextEncoder().encode(text));
 
 function listing(): string {
   const row = (id: string, title: string, help: string) =>
     `  ${id.padEnd(24)}${title}\n${" ".repeat(26)}${help}\n`;
+  const more = (text: string) => `${" ".repeat(26)}${text}\n`;
   return [
     "Guests (quadrant run NAME):\n",
     ...GUESTS.map((g) => row(g.id, g.title, g.help)),
+    "\nScenarios (quadrant scenario NAME):\n",
+    ...library().map(({ id, title, summary }) => row(id, title, summary)),
     "\nPolicies (--policy NAME):\n",
-    ...POLICIES.map((p) => row(p.id, p.title, p.help)),
+    ...POLICIES.map(
+      (p) =>
+        row(p.id, `${p.title} (${p.era}${p.commit === "" ? "" : `, ${p.commit}`})`, p.help) +
+        more(`Changes: ${p.changes}`) +
+        more(p.source),
+    ),
     "\nHazards (--hazards NAME=guarded|as-it-was):\n",
     ...HAZARDS.map((h) => row(h.id, h.title, h.help)),
+    "\nExperiments (quadrant experiment NAME):\n",
+    ...EXPERIMENTS.map((e) => row(e.id, e.title, e.help)),
   ].join("");
 }
 
@@ -121,6 +139,8 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
     audit: wanted.audit,
     findings: "mark",
     unimplemented: wanted.unimplemented,
+    nestedLevels: wanted.nestedLevels,
+    walkCache: wanted.walkCache,
   };
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);

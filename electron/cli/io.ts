@@ -1,7 +1,15 @@
 /**
  * What the command line needs of the world around it, so that a test can be that world.
  */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 
 /** A piece of a sparse file. */
 export interface Chunk {
@@ -18,6 +26,8 @@ export interface CliIo {
   readFile(path: string): Uint8Array;
   /** @throws with a sentence */
   writeFile(path: string, bytes: Uint8Array): void;
+  /** Makes a folder, and those above it, where they are missing. @throws with a sentence */
+  makeFolder(path: string): void;
   /** Writes a file of `size` bytes; what is between the chunks is a hole. @throws with a sentence */
   writeSparse(path: string, size: number, chunks: Iterable<Chunk>): void;
 }
@@ -27,6 +37,7 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: "permission is denied",
   EISDIR: "it is a folder",
   ENOSPC: "the disk is full",
+  EEXIST: "there is a file of that name",
   ENOTDIR: "a part of its path is not a folder",
 };
 
@@ -52,6 +63,13 @@ export const NODE_IO: CliIo = {
       writeFileSync(path, bytes);
     } catch (error) {
       throw new Error(`${path} cannot be written: ${why(error)}`);
+    }
+  },
+  makeFolder(path) {
+    try {
+      mkdirSync(path, { recursive: true });
+    } catch (error) {
+      throw new Error(`the folder ${path} cannot be made: ${why(error)}`);
     }
   },
   writeSparse(path, size, chunks) {

@@ -132,6 +132,11 @@ export function paintCells(
 export const NOT_DRAWN = 0xffff;
 const BAD_LOOK = 0x400;
 
+/** A cell stays lit this long before it fades, so that one that keeps changing is not painted again and again. */
+const LIT_MS = 200;
+/** Fading cells are painted anew this often: a glow has few steps, and an eye sees no more of them. */
+const FADE_STEP_MS = 40;
+
 /** Glows of a grid's cells: set to 1 when a cell changed, fading to 0. */
 export class Glows {
   readonly values: Float32Array;
@@ -158,17 +163,25 @@ export class Glows {
     this.alive = false;
   }
 
-  /** Brings the values to `now`; answers whether anything still glows. `fade` in milliseconds, 0 keeps the glow. */
-  fade(now: number, fade: number): boolean {
-    if (!this.alive || fade === 0) return false;
-    let alive = false;
+  /**
+   * Brings the values to `now`; answers in how many milliseconds some glow will look different, or -1 when none will.
+   * @param fade how long a glow fades, in milliseconds; 0 keeps it
+   */
+  fade(now: number, fade: number): number {
+    if (!this.alive || fade === 0) return -1;
+    let next = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.values.length; i++) {
       if (this.values[i] === 0) continue;
-      const left = Math.max(0, 1 - (now - this.since[i]!) / fade);
+      const lit = LIT_MS - (now - this.since[i]!);
+      if (lit > 0) {
+        next = Math.min(next, lit);
+        continue;
+      }
+      const left = Math.max(0, 1 + lit / fade);
       this.values[i] = left * left;
-      if (left > 0) alive = true;
+      if (left > 0) next = Math.min(next, FADE_STEP_MS);
     }
-    this.alive = alive;
-    return alive;
+    this.alive = next !== Number.POSITIVE_INFINITY;
+    return this.alive ? next : -1;
   }
 }

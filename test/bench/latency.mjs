@@ -8,8 +8,10 @@
  * stored; each push tells when its slices ended. A stamp that was overwritten before it was shown counts as shown
  * with the one after it.
  *
- *   node test/bench/latency.mjs [--edition desktop|browser] [--program NAME] [--seconds N] [--trace FILE]
+ *   node test/bench/latency.mjs [--edition desktop|browser] [--program NAME] [--seconds N] [--page DIR] [--trace FILE]
  *
+ * --page serves the browser edition from another folder, and QUADRANT_ELECTRON names another packaged application: two
+ * builds are compared in alternation, because a shared machine is never twice the same.
  * --trace writes what Chromium did meanwhile (browser edition), for its own performance panel.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -26,6 +28,7 @@ const { values: options } = parseArgs({
     edition: { type: "string" },
     program: { type: "string" },
     seconds: { type: "string", default: "15" },
+    page: { type: "string" },
     trace: { type: "string" },
   },
 });
@@ -90,7 +93,7 @@ const EDITIONS = {
     };
   },
   async browser() {
-    const server = await serve();
+    const server = await serve(options.page === undefined ? {} : { folder: options.page });
     const browser = await chromium.launch({
       executablePath: process.env.QUADRANT_CHROMIUM ?? "/usr/bin/chromium",
       args: [

@@ -1,6 +1,7 @@
 /** Random page tables and random operations on them, as plain data, for the differential property tests. */
 import fc from "fast-check";
-import { HIGH_GFN, TwoMachines } from "./two-machines.ts";
+import { History } from "./history.ts";
+import { type Access, HIGH_GFN, TwoMachines } from "./two-machines.ts";
 
 export type Mode = "nonpae" | "pae";
 
@@ -24,6 +25,15 @@ export type Op =
     }
   | { readonly op: "cr3"; readonly root: number }
   | { readonly op: "invlpg"; readonly page: number }
+  /** The guest's kernel stores into one of its tables through a window; `width` 4 is half an entry under PAE. */
+  | {
+      readonly op: "store";
+      readonly table: number;
+      readonly index: number;
+      readonly entry: Entry;
+      readonly width: 1 | 2 | 4 | 8;
+      readonly offset: number;
+    }
   /** PAE: a store into a PDPT, which counts from the next load on. */
   | { readonly op: "pdpte"; readonly slot: number; readonly directory: number; readonly bits: number }
   | { readonly op: "wp" | "pse" | "nxe" | "cd" | "pg" | "pae" };
@@ -152,6 +162,76 @@ export const scenario = (mode: Mode, controls: boolean, most: number): fc.Arbitr
     ops: fc.array(operation(mode, controls), { minLength: 1, maxLength: most, size: "max" }),
   });
 
+/** Linear address of the window on guest frame 0: the frames below 48 follow each other. Windows are the kernel's. */
+const WINDOW: Readonly<Record<Mode, number>> = { nonpae: 0xc000_0000, pae: 0x8000_0000 };
+const WINDOW_TABLE = 10;
+const WINDOW_DIRECTORY = 11;
+
+/**
+ * What a kernel does that edits its tables by itself: stores through windows into a few entries, accesses to the few
+ * pages they translate, now and then a flush, another address space, or CR0.WP.
+ */
+export const windowScenario = (mode: Mode, most: number): fc.Arbitrary<Case> => {
+  const directories = DIRECTORIES[mode].length;
+  const hot = INDEX[mode].slice(0, 3);
+  const list = pages(mode);
+  const all = INDEX[mode].length;
+  // Pages whose directory and table index are both hot.
+  const page = fc.constantFrom(
+    ...[...list.keys()].filter((i) => i % all < 3 && Math.floor(i / all) % all < 3),
+  );
+  const store = fc.nat(9).chain((n) =>
+    fc.record({
+      op: fc.constant("store" as const),
+      table: n < 2 ? fc.nat(directories - 1) : fc.integer({ min: directories, max: directories + 3 }),
+      index: fc.constantFrom(...hot),
+      entry: entry(mode, n < 2),
+      width: mostly<1 | 2 | 4 | 8>(mode === "pae" ? 8 : 4, 4).chain((usual) =>
+        fc.oneof(
+          { arbitrary: fc.constant(usual), weight: 12 },
+          { arbitrary: fc.constantFrom<1 | 2 | 8>(1, 2, 8), weight: 1 },
+        ),
+      ),
+      offset: fc.oneof({ arbitrary: fc.constant(0), weight: 10 }, { arbitrary: fc.nat(7), weight: 1 }),
+    }),
+  );
+  const access = fc.record({
+    op: fc.constant("access" as const),
+    page,
+    offset: fc.constantFrom(0, 4, 0x7fc, 0x800),
+    access: fc.constantFrom(0, 2, 2, 4, 6, 16),
+    size: fc.constantFrom(4, 4, 8),
+    entry: entry(mode, false),
+  });
+  const op = fc.oneof(
+    { arbitrary: store, weight: 8 },
+    { arbitrary: access, weight: 16 },
+    { arbitrary: fc.record({ op: fc.constant("invlpg" as const), page }), weight: 2 },
+    { arbitrary: fc.record({ op: fc.constant("cr3" as const), root: fc.nat(1) }), weight: 1 },
+    {
+      arbitrary: fc.constantFrom<"wp" | "pse" | "nxe">("wp", "wp", "pse", "nxe").map((o): Op => ({ op: o })),
+      weight: 1,
+    },
+  );
+  return fc.record({
+    entries: fc.tuple(
+      ...tablesOf(mode).flatMap((_, table) =>
+        INDEX[mode].map(() => entry(mode, table < DIRECTORIES[mode].length)),
+      ),
+    ),
+    ops: fc.array(op, { minLength: 1, maxLength: most, size: "max" }),
+  });
+};
+
+/** The access that a store through the window is. */
+function windowAccess(mode: Mode, op: Extract<Op, { op: "store" }>): Access {
+  const [low, high] = encode(mode, op.entry);
+  const at = op.index * (mode === "pae" ? 8 : 4) + op.offset;
+  const offset = Math.min(at, 4096 - op.width);
+  const la = (WINDOW[mode] + tablesOf(mode)[op.table]! * 4096 + offset) | 0;
+  return { la, access: 2, size: op.width, low, high };
+}
+
 /** As `entry`, some with a reserved bit. */
 const harsh = (mode: Mode, directory: boolean): fc.Arbitrary<Entry> =>
   fc.tuple(entry(mode, directory), mostly(false, true)).map(([e, reserved]) => ({ ...e, reserved }));
@@ -228,13 +308,8 @@ function encodeWithout(mode: Mode, e: Entry): [low: number, high: number] {
 export const rootOf = (mode: Mode, n: number): number =>
   mode === "pae" ? 0x7000 + (n & 1) * 0x20 : [0x1000, 0x2000, 0x5000, 0x1000][n]!;
 
-export function make(
-  mode: Mode,
-  policy: string,
-  c: Case,
-  hazards: Record<string, "guarded" | "as-it-was"> = {},
-  tlb: "vmx" | "svm" = "vmx",
-): TwoMachines {
+/** What the tables of a case hold before its first operation: guest words by gpa. */
+export function wordsOf(mode: Mode, c: Case): Map<number, number> {
   const words = new Map<number, number>();
   const put = (gfn: number, index: number, low: number, high: number): void => {
     if (mode === "pae") {
@@ -254,21 +329,106 @@ export function make(
   let at = 0;
   for (const gfn of tablesOf(mode))
     for (const index of INDEX[mode]) put(gfn, index, ...encode(mode, c.entries[at++]!));
+  for (let gfn = 0; gfn < 48; gfn++) put(WINDOW_TABLE, gfn, (gfn << 12) | P | 2, 0);
+  if (mode === "pae") {
+    put(WINDOW_DIRECTORY, 0, (WINDOW_TABLE << 12) | P | 2, 0);
+    for (const slot of [2, 6]) words.set(0x7000 + slot * 8, (WINDOW_DIRECTORY << 12) | P);
+  } else for (const gfn of DIRECTORIES.nonpae) put(gfn, 768, (WINDOW_TABLE << 12) | P | 2, 0);
   for (let gfn = 16; gfn < 24; gfn++) words.set(gfn * 4096, 0x01010101 * gfn);
+  return words;
+}
+
+/** The registers in which a case begins. */
+export const registersOf = (mode: Mode) => ({
+  cr0: 0x8001_0011 | 0,
+  cr3: rootOf(mode, 0),
+  cr4: mode === "pae" ? 0x20 : 0x10,
+  efer: mode === "pae" ? 0x800 : 0,
+});
+
+export function make(
+  mode: Mode,
+  policy: string,
+  c: Case,
+  hazards: Record<string, "guarded" | "as-it-was"> = {},
+  tlb: "vmx" | "svm" = "vmx",
+): TwoMachines {
   return new TwoMachines({
     policy,
-    words,
-    hazards,
     tlb,
-    cr0: 0x8001_0011 | 0,
-    cr3: rootOf(mode, 0),
-    cr4: mode === "pae" ? 0x20 : 0x10,
-    efer: mode === "pae" ? 0x800 : 0,
+    words: wordsOf(mode, c),
+    hazards,
+    ...registersOf(mode),
   });
 }
 
+/** Two machines side by side, under whatever policy. */
+export type Machines = Pick<
+  TwoMachines,
+  "edit" | "onBare" | "onKvm" | "cr3" | "cr0" | "cr4" | "efer" | "invlpg" | "difference"
+> & {
+  readonly bare: { readonly cr0: number; readonly cr4: number; readonly efer: number };
+  readonly kvm: {
+    readonly finding: string | null;
+    audit(): { readonly violations: readonly { readonly invariant: string; readonly message: string }[] };
+  };
+};
+
+/** Runs one operation on both, judged by what a TLB allows (history.ts); throws in words when it is not allowed. */
+export function applyWithHistory(mode: Mode, m: TwoMachines, history: History, op: Op): void {
+  if (op.op === "access" || op.op === "store") {
+    const a = op.op === "store" ? windowAccess(mode, op) : inOnePage(mode, op);
+    const wrong = history.judge(a, m.onBare(a), m.onKvm(a));
+    if (wrong !== null) throw new Error(`access ${JSON.stringify(a)}: ${wrong}`);
+    m.lookForUnsync();
+  } else {
+    apply(mode, m, op, false);
+    if (op.op === "invlpg") history.flushPage(pages(mode)[op.page]!);
+    if (op.op === "cr3" || op.op === "pse" || op.op === "pg" || op.op === "pae") history.flushAll();
+  }
+  history.commit();
+  if (m.kvm.finding !== null) throw new Error(`after ${JSON.stringify(op)}: ${m.kvm.finding}`);
+}
+
+/** The access, within one page: what a TLB allows is asked of one address. */
+function inOnePage(mode: Mode, op: Extract<Op, { op: "access" }>): Access {
+  const [low, high] = encode(mode, op.entry);
+  const la = (pages(mode)[op.page]! + Math.min(op.offset, 4096 - op.size)) | 0;
+  return { la, access: op.access, size: op.size, low, high };
+}
+
+/** The whole audit costs much more than an operation. */
+const AUDIT_EVERY = 8;
+
+/** What the cases came across: tests check that it is not nothing. */
+export const seen = { unsync: 0, past: 0 };
+
+/** Plays a case under a policy whose translations may be stale; the audit looks every few operations. */
+export function playWithHistory(
+  mode: Mode,
+  policy: string,
+  c: Case,
+  tlb: "vmx" | "svm" = "vmx",
+  hazards: Record<string, "guarded" | "as-it-was"> = {},
+): TwoMachines {
+  const m = make(mode, policy, c, hazards, tlb);
+  const history = new History(m);
+  c.ops.forEach((op, i) => {
+    applyWithHistory(mode, m, history, op);
+    if (i % AUDIT_EVERY === AUDIT_EVERY - 1 || i === c.ops.length - 1) auditNow(m, op);
+  });
+  seen.unsync += m.unsyncSeen;
+  seen.past += history.pastUsed;
+  return m;
+}
+
+function accessOf(mode: Mode, op: Extract<Op, { op: "access" }>): Access {
+  const [low, high] = encode(mode, op.entry);
+  return { la: (pages(mode)[op.page]! + op.offset) | 0, access: op.access, size: op.size, low, high };
+}
+
 /** Runs one operation on both; throws in words when they differ or the audit finds something. */
-export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): void {
+export function apply(mode: Mode, m: Machines, op: Op, auditToo: boolean): void {
   const list = pages(mode);
   switch (op.op) {
     case "edit": {
@@ -281,9 +441,9 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
     case "pdpte":
       m.edit(0x7000 + op.slot * 8, 8, (DIRECTORIES.pae[op.directory]! << 12) | op.bits, 0);
       break;
+    case "store":
     case "access": {
-      const [low, high] = encode(mode, op.entry);
-      const a = { la: (list[op.page]! + op.offset) | 0, access: op.access, size: op.size, low, high };
+      const a = op.op === "store" ? windowAccess(mode, op) : accessOf(mode, op);
       const bare = m.onBare(a);
       const kvm = m.onKvm(a);
       if (
@@ -327,11 +487,13 @@ export function apply(mode: Mode, m: TwoMachines, op: Op, auditToo: boolean): vo
   const difference = m.difference();
   if (difference !== null) throw new Error(`after ${JSON.stringify(op)}: ${difference}`);
   if (m.kvm.finding !== null) throw new Error(`after ${JSON.stringify(op)}: ${m.kvm.finding}`);
-  if (auditToo) {
-    const [first] = m.kvm.audit().violations;
-    if (first !== undefined)
-      throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);
-  }
+  if (auditToo) auditNow(m, op);
+}
+
+function auditNow(m: Machines, op: Op): void {
+  const [first] = m.kvm.audit().violations;
+  if (first !== undefined)
+    throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);
 }
 
 function same(what: string, [bare, kvm]: [boolean, boolean]): void {

@@ -6,12 +6,14 @@
 
 import { eferChanged, setCr0, setCr3, setCr4 } from "../../core/kvm/exits/controls.ts";
 import { type HazardSetting, Kvm } from "../../core/kvm/index.ts";
+import { mmuInvlpg } from "../../core/kvm/shadow/invlpg.ts";
 import { FRAME_WATCHED, HostMemory, HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
 import { MemorySlots } from "../../core/memory/slots.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import {
   ACCESS_WRITE,
   type EmulatorPort,
+  EXIT_INVLPG,
   EXIT_NONE,
   EXIT_PF,
   type ExitInfo,
@@ -48,7 +50,7 @@ export interface Answer {
 }
 
 /** A processor whose one instruction is the access in hand. */
-class AccessCpu implements Processor {
+export class AccessCpu implements Processor {
   readonly regs = new Int32Array(9);
   eip = 0x7000_0000;
   eflags = 2;
@@ -197,6 +199,8 @@ export class TwoMachines {
   exits = 0;
   /** Told behind every exit. */
   boundary: ((what: string) => void) | null = null;
+  /** Operations after which some shadow page was out of sync. */
+  unsyncSeen = 0;
 
   constructor(options: {
     policy: string;
@@ -351,8 +355,33 @@ export class TwoMachines {
     eferChanged(this.kvm.mmu, old);
   }
 
+  /** INVLPG: where it exits, the shadow's part first. */
   invlpg(la: number): void {
+    if ((this.cpu.intercepts & (1 << EXIT_INVLPG)) !== 0) {
+      this.kvm.outsideExit();
+      mmuInvlpg(this.kvm.mmu, la);
+    }
     this.cpu.paging.invlpg(la);
+  }
+
+  lookForUnsync(): void {
+    if (this.kvm.counters.mmu_unsync! > 0) this.unsyncSeen++;
+  }
+
+  /** Words of guest memory, guest frames in a row: the bare machine's, and the one's under the hypervisor. */
+  bareWords(): Int32Array {
+    return this.bareMemory.i32.subarray(0, (LOW_PAGES + HIGH_PAGES) * 1024);
+  }
+
+  kvmWords(): Int32Array {
+    const base = HYPERVISOR_FRAMES << 10;
+    return this.memory.i32.subarray(base, base + (LOW_PAGES + HIGH_PAGES) * 1024);
+  }
+
+  /** Index in these of the word at a gfn and offset, or -1: no memory. */
+  wordOf(gfn: number, offset: number): number {
+    const hfn = this.slots.hfnOf(gfn);
+    return hfn < 0 ? -1 : ((hfn - HYPERVISOR_FRAMES) << 10) + (offset >> 2);
   }
 
   /** First guest word that differs: its place (guest frames in a row) and both values; null when equal. */

@@ -25,7 +25,7 @@ export function pieceOfKey(mmu: Mmu, page: number, index: number): number {
 /** A leaf that breaks neither I9 nor I11 maps what its page's key and its guest entry say. */
 export function leafAgrees(mmu: Mmu, page: number, index: number): boolean {
   const low = mmu.spteLow(mmu.hpaOf(page) + index * 8);
-  if ((low & PT_P) === 0) return true;
+  if ((low & PT_P) === 0 || mmu.unsync[page] === 1) return true;
   const role = mmu.role[page]!;
   const glevels = roleGlevels(role);
   if (glevels === 0) return mmu.slots.hfnOf(mmu.gfn[page]! + index) === spteFrame(low);

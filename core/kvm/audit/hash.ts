@@ -1,5 +1,4 @@
 /** I5, hash: each active page is in exactly its bucket, once; no two share gfn and role. docs/kvm-shadow-mmu.md 4.2, 8. */
-import { KVM_NUM_MMU_PAGES } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { bucketOf } from "../shadow/pool.ts";
 import { hex, nameOf, type Sink } from "./violation.ts";
@@ -7,18 +6,14 @@ import { hex, nameOf, type Sink } from "./violation.ts";
 /** I5 of one bucket: every page on its chain is active and belongs there, and the chain ends. */
 export function checkBucket(mmu: Mmu, sink: Sink, bucket: number): void {
   let steps = 0;
-  for (
-    let page = mmu.hashHead[bucket]!;
-    page >= 0 && steps <= KVM_NUM_MMU_PAGES;
-    page = mmu.hashNext[page]!
-  ) {
+  for (let page = mmu.hashHead[bucket]!; page >= 0 && steps <= mmu.poolSize; page = mmu.hashNext[page]!) {
     steps++;
     if (mmu.active[page] !== 1)
       sink.say("I5", `free page ${hex(mmu.hpaOf(page))} is in bucket ${bucket}`, { page: mmu.hpaOf(page) });
-    else if (bucketOf(mmu.gfn[page]!) !== bucket)
+    else if (bucketOf(mmu, mmu.gfn[page]!) !== bucket)
       sink.say("I5", `${nameOf(mmu, page)} is in bucket ${bucket}`, { page: mmu.hpaOf(page) });
   }
-  if (steps > KVM_NUM_MMU_PAGES) sink.say("I5", `bucket ${bucket} never ends`);
+  if (steps > mmu.poolSize) sink.say("I5", `bucket ${bucket} never ends`);
 }
 
 /** I5 of one active page: it is in its bucket once, and no other one there has its key. */
@@ -27,8 +22,8 @@ export function checkHashed(mmu: Mmu, sink: Sink, page: number): void {
   let seen = 0;
   let steps = 0;
   for (
-    let other = mmu.hashHead[bucketOf(mmu.gfn[page]!)]!;
-    other >= 0 && steps <= KVM_NUM_MMU_PAGES;
+    let other = mmu.hashHead[bucketOf(mmu, mmu.gfn[page]!)]!;
+    other >= 0 && steps <= mmu.poolSize;
     other = mmu.hashNext[other]!
   ) {
     steps++;

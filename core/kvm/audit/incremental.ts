@@ -19,11 +19,12 @@ import { checkMapping, pageUnder } from "./mappings.ts";
 import { KIND_FREE, KIND_LEAVES, KIND_LINKS, Mirror } from "./mirror.ts";
 import { checkLink, checkParents } from "./parents.ts";
 import { checkPool, checkPooled } from "./pool.ts";
-import { holderOf } from "./reach.ts";
+import { childOf, holderOf } from "./reach.ts";
 import { checkMapped, checkRmap, checkWriteProtection } from "./rmap.ts";
 import { checkRootCount, checkSlot, rootSlot, slotsAt } from "./roots.ts";
 import { checkTlbEntry } from "./tlb.ts";
 import { NumberSet, Touched } from "./touched.ts";
+import { checkUnsync } from "./unsync.ts";
 import { NOTHING, Sink, type Violation } from "./violation.ts";
 
 /** The processor's TLB as the audit reads it without allocating; see core/x86/paging/tlb.ts. */
@@ -71,6 +72,7 @@ export class IncrementalAudit {
   private readonly hotParents: number[] = [];
   private readonly hotPooled: number[] = [];
   private readonly hotBuckets: number[] = [];
+  private readonly hotMarks: number[] = [];
   private poolHot = false;
   private rootsHot = false;
   private tlbHot = false;
@@ -127,6 +129,7 @@ export class IncrementalAudit {
       this.mirror.takeHeader(page);
       this.aboveWas[page] = ABOVE_ALL;
       this.pooled.add(page);
+      touched.marks.add(page);
       this.touchParentSptes(page);
     }
     for (let i = 0; i < touched.storeWords; i += 3)
@@ -142,6 +145,7 @@ export class IncrementalAudit {
     for (let k = 0; k < touched.parents.count; k++) this.lookAtParents(touched.parents.list[k]!);
     for (let k = 0; k < touched.frames.count; k++) this.lookAtFrame(touched.frames.list[k]!);
     for (let k = 0; k < touched.buckets.count; k++) this.lookAtBucket(touched.buckets.list[k]!);
+    for (let k = 0; k < touched.marks.count; k++) this.lookAtMarks(touched.marks.list[k]!);
     for (let k = 0; k < this.pooled.count; k++) this.lookAtPooled(this.pooled.list[k]!);
     if (touched.pool || this.poolHot) {
       const before = sink.total;
@@ -168,7 +172,8 @@ export class IncrementalAudit {
         this.hotFrames.length +
         this.hotParents.length +
         this.hotPooled.length +
-        this.hotBuckets.length >
+        this.hotBuckets.length +
+        this.hotMarks.length >
         0;
     touched.clear();
     this.pooled.clear();
@@ -185,6 +190,8 @@ export class IncrementalAudit {
     for (const page of this.hotParents) touched.parents.add(page);
     for (const page of this.hotPooled) this.pooled.add(page);
     for (const bucket of this.hotBuckets) touched.buckets.add(bucket);
+    for (const page of this.hotMarks) touched.marks.add(page);
+    this.hotMarks.length = 0;
     this.hotSptes.length = 0;
     this.hotFrames.length = 0;
     this.hotParents.length = 0;
@@ -289,6 +296,7 @@ export class IncrementalAudit {
 
   private lookAtParents(page: number): void {
     const { mirror, mmu, sink } = this;
+    if (mmu.unsync[page] === 1) this.touched.marks.add(page);
     if (parentsAreQuiet(mmu, this.seen, page, mirror.links[page]!)) return;
     this.hotParents.push(page);
     if (mmu.active[page] === 1) checkParents(mmu, sink, page);
@@ -323,8 +331,24 @@ export class IncrementalAudit {
     this.hotBuckets.push(bucket);
     checkBucket(mmu, sink, bucket);
     for (let page = 0; page < mmu.active.length; page++) {
-      if (mmu.active[page] === 1 && bucketOf(mmu.gfn[page]!) === bucket) checkHashed(mmu, sink, page);
+      if (mmu.active[page] === 1 && bucketOf(mmu, mmu.gfn[page]!) === bucket) checkHashed(mmu, sink, page);
     }
+  }
+
+  /** I13 of a page, and of its children that are out of sync: their parents' marks changed. */
+  private lookAtMarks(page: number): void {
+    const { mirror, mmu, sink } = this;
+    if (mmu.active[page] !== 1) return;
+    const before = sink.total;
+    checkUnsync(mmu, sink, page);
+    if (mirror.kind[page] === KIND_LINKS) {
+      for (let n = page << 9; n < (page + 1) << 9; n++) {
+        const low = mirror.low[n]!;
+        const child = (low & PT_P) === 0 ? -1 : childOf(mmu, low, 1);
+        if (child >= 0 && mmu.unsync[child] === 1) checkUnsync(mmu, sink, child);
+      }
+    }
+    if (sink.total !== before) this.hotMarks.push(page);
   }
 
   private lookAtPooled(page: number): void {

@@ -17,7 +17,7 @@ import {
 } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { spteFrame } from "../shadow/rmap.ts";
-import { roleGlevels, roleMetaphysical, roleQuadrant } from "../shadow/role.ts";
+import { ROLE_WP, roleGlevels, roleMetaphysical, roleQuadrant } from "../shadow/role.ts";
 import { frame64 } from "../shadow/walk.ts";
 import type { Above } from "./above.ts";
 import { type GuestEntry, guestEntry } from "./reach.ts";
@@ -47,13 +47,17 @@ export function checkLeaf(mmu: Mmu, sink: Sink, above: Above, index: number): vo
   if (glevels === 0) return;
   const writable = (low & PT_W) !== 0;
   // The CR0.WP=0 state (2.7).
-  const trick = writable && (low & (PT_U | PT_SHADOW_WRITABLE)) === 0;
-  if (writable && (low & PT_SHADOW_WRITABLE) === 0 && !trick)
+  const { roles, shadowBits } = mmu.policy;
+  const trick = writable && (low & (shadowBits ? PT_U | PT_SHADOW_WRITABLE : PT_U)) === 0;
+  if (shadowBits && writable && (low & PT_SHADOW_WRITABLE) === 0 && !trick)
     sink.say("I10", `${what(mmu, ptr)} has W without bit 10`, placeOf(ptr));
-  if ((low & PT_U) !== 0 && (low & PT_SHADOW_USER) === 0)
+  if (shadowBits && (low & PT_U) !== 0 && (low & PT_SHADOW_USER) === 0)
     sink.say("I10", `${what(mmu, ptr)} has U without bit 11`, placeOf(ptr));
-  const excused = trick && (mmu.cpu.cr0 & CR0_WP) === 0;
+  // Where CR0.WP is part of the key, the page's own counts.
+  const wp = (roles.key & ROLE_WP) === 0 ? mmu.cpu.cr0 & CR0_WP : role & ROLE_WP;
+  const excused = trick && wp === 0;
   if (!roleMetaphysical(role)) {
+    if (mmu.unsync[page] === 1) return;
     guestEntry(mmu, page, index, gpte);
     const gfn = glevels === 2 ? gpte.low >>> 12 : frame64(gpte.low, gpte.high);
     judge(mmu, sink, ptr, gpte.low, gpte.high, gfn, above.rights, above.nx, excused);

@@ -2,7 +2,7 @@
  * Whether a list (an rmap, a page's parents, a bucket) is as it must be: each member right and there once, and as many
  * as the mirror counted, so that none is missing. Nothing is said here; where the answer is no, the checks say what.
  */
-import { KVM_NUM_MMU_PAGES, NR_PTE_CHAIN_ENTRIES, PT_P, PT_W, RMAP_EXT } from "../layout.ts";
+import { NR_PTE_CHAIN_ENTRIES, PT_P, PT_W, RMAP_EXT } from "../layout.ts";
 import { CHAIN_WORDS, DESC_WORDS, type Mmu } from "../mmu.ts";
 import { bucketOf } from "../shadow/pool.ts";
 import { spteFrame } from "../shadow/rmap.ts";
@@ -85,9 +85,9 @@ export function bucketIsQuiet(mmu: Mmu, seen: Seen, bucket: number, members: num
   seen.begin();
   let n = 0;
   for (let page = mmu.hashHead[bucket]!; page >= 0; page = mmu.hashNext[page]!) {
-    if (mmu.active[page] !== 1 || bucketOf(mmu.gfn[page]!) !== bucket || !seen.first(page)) return false;
+    if (mmu.active[page] !== 1 || bucketOf(mmu, mmu.gfn[page]!) !== bucket || !seen.first(page)) return false;
     for (let other = mmu.hashNext[page]!, steps = 0; other >= 0; other = mmu.hashNext[other]!, steps++) {
-      if (steps > KVM_NUM_MMU_PAGES) return false;
+      if (steps > mmu.poolSize) return false;
       if (mmu.gfn[other] === mmu.gfn[page] && mmu.role[other] === mmu.role[page]) return false;
     }
     n++;

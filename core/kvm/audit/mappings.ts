@@ -24,7 +24,8 @@ export function pageUnder(mmu: Mmu, slot: number, j: number): number {
 export function checkMapping(mmu: Mmu, sink: Sink, slot: number, j: number, page: number, i: number): void {
   const ptr = mmu.hpaOf(page) + i * 8;
   const low = mmu.spteLow(ptr);
-  if ((low & PT_P) === 0) return;
+  // Until it is synchronised, a page that is out of sync may be stale (9.3).
+  if ((low & PT_P) === 0 || mmu.unsync[page] === 1) return;
   const gva = (slot << 30) | (j << 21) | (i << 12) | 0;
   const ok = walkGuest(mmu, walker, gva, 0, WALK_PEEK | WALK_MANUAL);
   const hfn = ok ? mmu.slots.hfnOf(walker.frame) : -1;

@@ -134,7 +134,7 @@ export class Mirror {
     this.kind[page] = KIND_FREE;
     if (mmu.active[page] === 1) {
       this.kind[page] = roleLevel(mmu.role[page]!) === 1 ? KIND_LEAVES : KIND_LINKS;
-      const bucket = bucketOf(gfn);
+      const bucket = bucketOf(mmu, gfn);
       this.bucket[page] = bucket;
       this.members[bucket]!++;
       touched.buckets.add(bucket);

@@ -3,7 +3,7 @@
  * conversely. I8, child quadrant: below a two-level guest's directory the child of spte j has quadrant j & 1.
  * docs/kvm-shadow-mmu.md 3.3, 4.6, 8.
  */
-import { KVM_NUM_MMU_PAGES, PT_P } from "../layout.ts";
+import { PT_P } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { parentsOf } from "../shadow/parents.ts";
 import { roleGlevels, roleLevel, roleQuadrant } from "../shadow/role.ts";
@@ -16,7 +16,7 @@ export function checkLink(mmu: Mmu, sink: Sink, page: number, index: number): vo
   const low = mmu.spteLow(ptr);
   if ((low & PT_P) === 0) return;
   const child = mmu.pageOf(low & ~0xfff);
-  if (child < 0 || child >= KVM_NUM_MMU_PAGES || mmu.active[child] !== 1) {
+  if (child < 0 || child >= mmu.poolSize || mmu.active[child] !== 1) {
     sink.say(
       "I4",
       `spte ${index} of ${nameOf(mmu, page)} points at ${hex(low & ~0xfff)}, no active shadow page`,

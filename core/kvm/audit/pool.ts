@@ -3,16 +3,16 @@
  * docs/kvm-shadow-mmu.md 4.1, 4.2, 8.
  */
 import { FRAME_SHADOW } from "../../memory/host-memory.ts";
-import { KVM_NUM_MMU_PAGES, POOL_FRAME } from "../layout.ts";
+import { POOL_FRAME } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { hex, nameOf, type Sink } from "./violation.ts";
 
 /** I6 of the lists and counts. */
 export function checkPool(mmu: Mmu, sink: Sink): void {
   let active = 0;
-  for (let page = 0; page < KVM_NUM_MMU_PAGES; page++) active += mmu.active[page]!;
-  if (mmu.nFree + active !== KVM_NUM_MMU_PAGES)
-    sink.say("I6", `${mmu.nFree} free and ${active} active pages are not ${KVM_NUM_MMU_PAGES}`);
+  for (let page = 0; page < mmu.poolSize; page++) active += mmu.active[page]!;
+  if (mmu.nFree + active !== mmu.poolSize)
+    sink.say("I6", `${mmu.nFree} free and ${active} active pages are not ${mmu.poolSize}`);
   const listed = lengthOf(mmu, mmu.freeHead);
   if (listed !== mmu.nFree) sink.say("I6", `${listed} pages are on the free list, n_free says ${mmu.nFree}`);
   const onActive = lengthOf(mmu, mmu.activeHead);
@@ -22,7 +22,7 @@ export function checkPool(mmu: Mmu, sink: Sink): void {
 function lengthOf(mmu: Mmu, head: number): number {
   const next = mmu.listNext;
   let n = 0;
-  for (let page = head; page >= 0 && n <= KVM_NUM_MMU_PAGES; page = next[page]!) n++;
+  for (let page = head; page >= 0 && n <= mmu.poolSize; page = next[page]!) n++;
   return n;
 }
 

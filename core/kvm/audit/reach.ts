@@ -1,5 +1,5 @@
 /** Safe ways from one thing to another for audits, whose sptes and links may be anything. Nothing is allocated. */
-import { KVM_NUM_MMU_PAGES, NR_PTE_CHAIN_ENTRIES, PT_P } from "../layout.ts";
+import { NR_PTE_CHAIN_ENTRIES, PT_P } from "../layout.ts";
 import { CHAIN_WORDS, type Mmu } from "../mmu.ts";
 import { roleGlevels, roleLevel, roleQuadrant } from "../shadow/role.ts";
 
@@ -7,7 +7,7 @@ import { roleGlevels, roleLevel, roleQuadrant } from "../shadow/role.ts";
 export function childOf(mmu: Mmu, low: number, level: number): number {
   if ((low & PT_P) === 0) return -1;
   const page = mmu.pageOf(low & ~0xfff);
-  if (page < 0 || page >= KVM_NUM_MMU_PAGES || mmu.active[page] !== 1) return -1;
+  if (page < 0 || page >= mmu.poolSize || mmu.active[page] !== 1) return -1;
   return roleLevel(mmu.role[page]!) === level ? page : -1;
 }
 

@@ -59,8 +59,9 @@ export function checkMapped(mmu: Mmu, sink: Sink, page: number, index: number): 
   );
 }
 
-/** True when `page` must be write-protected: it shadows a table of the guest's. */
-export const isTable = (mmu: Mmu, page: number): boolean => !roleMetaphysical(mmu.role[page]!);
+/** True when `page` must be write-protected: it shadows a table of the guest's, and is not out of sync (9.3). */
+export const isTable = (mmu: Mmu, page: number): boolean =>
+  !roleMetaphysical(mmu.role[page]!) && mmu.unsync[page] !== 1;
 
 /** I2 of one active shadow page. */
 export function checkWriteProtection(mmu: Mmu, sink: Sink, page: number): void {

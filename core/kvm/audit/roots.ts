@@ -1,5 +1,5 @@
 /** I7, roots: root_count of a page is the number of root slots that point at it. docs/kvm-shadow-mmu.md 4.10, 8. */
-import { INVALID_ROOT, KVM_NUM_MMU_PAGES, PAE_ROOT_HPA, PT_P } from "../layout.ts";
+import { INVALID_ROOT, PAE_ROOT_HPA, PT_P } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { hex, nameOf, type Sink } from "./violation.ts";
 
@@ -24,7 +24,7 @@ export function checkSlot(mmu: Mmu, sink: Sink, slot: number): void {
   const low = rootSlot(mmu, slot);
   if ((low & PT_P) === 0) return;
   const page = mmu.pageOf(low & ~0xfff);
-  if (page < 0 || page >= KVM_NUM_MMU_PAGES || mmu.active[page] !== 1)
+  if (page < 0 || page >= mmu.poolSize || mmu.active[page] !== 1)
     sink.say("I7", `root slot ${slot} points at ${hex(low & ~0xfff)}, no active shadow page`);
 }
 

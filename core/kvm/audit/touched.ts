@@ -44,6 +44,8 @@ export class Touched {
   /** Host frames whose rmap changed. */
   readonly frames: NumberSet;
   readonly buckets: NumberSet;
+  /** Pages whose marks of children that are out of sync changed. */
+  readonly marks: NumberSet;
   /** The pool's lists; pae_root and its counts. */
   pool = true;
   roots = true;
@@ -60,6 +62,7 @@ export class Touched {
     this.headers = new NumberSet(pages);
     this.parents = new NumberSet(pages);
     this.buckets = new NumberSet(pages);
+    this.marks = new NumberSet(pages);
     this.frames = new NumberSet(frames);
   }
 
@@ -90,6 +93,11 @@ export class Touched {
   bucket(bucket: number): void {
     this.any = true;
     this.buckets.add(bucket);
+  }
+
+  unsyncMarks(page: number): void {
+    this.any = true;
+    this.marks.add(page);
   }
 
   lists(): void {
@@ -137,6 +145,7 @@ export class Touched {
     this.parents.clear();
     this.frames.clear();
     this.buckets.clear();
+    this.marks.clear();
     this.storeWords = 0;
     this.pool = false;
     this.roots = false;

@@ -19,7 +19,7 @@ export type Where = Omit<Violation, "invariant" | "message">;
 const MOST = 1000;
 
 /** What is told first when one boundary breaks several: what follows from others comes last. */
-const ORDER = ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I3", "T1"];
+const ORDER = ["I1", "I2", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I3", "T1"];
 const RANK = new Map(ORDER.map((invariant, rank) => [invariant, rank]));
 
 /** No violation: the usual answer, made once. */

@@ -30,6 +30,7 @@ import {
   H_WP_CHANGE,
 } from "../policy/hazards.ts";
 import { reclaimIfLow, zapActive } from "../shadow/page.ts";
+import { ROLE_NXE, ROLE_WP } from "../shadow/role.ts";
 import { allocRoots, freeRoots, loadPdptrs, loadRoot, resetContext } from "../shadow/roots.ts";
 import { injectGp } from "./inject.ts";
 
@@ -42,6 +43,9 @@ function gp(mmu: Mmu): false {
   injectGp(mmu);
   return false;
 }
+
+/** Later versions have some of the bits in the key (9.4): nothing stale can be found again. */
+const keyLacks = (mmu: Mmu, bit: number): boolean => (mmu.policy.roles.key & bit) === 0;
 
 const isPae = (cr0: number, cr4: number): boolean => (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0;
 
@@ -78,7 +82,8 @@ export function setCr0(mmu: Mmu, value: number): boolean {
   }
   cpu.cr0 = cr0;
   if (mmu.trace.on) mmu.trace.emit(EV_CR_WRITE, 0, old, cr0);
-  if (((old ^ cr0) & CR0_WP) !== 0 && mmu.guarded[H_WP_CHANGE]) guardZapAll(mmu, H_WP_CHANGE, cr0);
+  if (((old ^ cr0) & CR0_WP) !== 0 && mmu.guarded[H_WP_CHANGE] && keyLacks(mmu, ROLE_WP))
+    guardZapAll(mmu, H_WP_CHANGE, cr0);
   resetContext(mmu);
   return true;
 }
@@ -164,7 +169,7 @@ export function clts(mmu: Mmu): void {
 
 /** After the processor changed EFER: the guard's part (3.2), and the unit's registers are the hypervisor's again. */
 export function eferChanged(mmu: Mmu, old: number): void {
-  if (((old ^ mmu.cpu.efer) & EFER_NXE) !== 0 && mmu.guarded[H_NXE_CHANGE]) {
+  if (((old ^ mmu.cpu.efer) & EFER_NXE) !== 0 && mmu.guarded[H_NXE_CHANGE] && keyLacks(mmu, ROLE_NXE)) {
     guardZapAll(mmu, H_NXE_CHANGE, mmu.cpu.efer);
   }
   resetContext(mmu);

@@ -19,9 +19,9 @@ import {
   H_PAGE_CROSSING_WRITE,
   H_PSE36_GFN,
 } from "../policy/hazards.ts";
+import { loadPdptrs } from "../shadow/roots.ts";
 import { WALK_SET_DIRTY, walkGuest } from "../shadow/walk.ts";
 import { Walker } from "../shadow/walker.ts";
-import { pteWrite } from "../write/pte-write.ts";
 
 /** Stores 1 to 8 bytes of guest memory and stamps the page. Within one page; gfn has memory. */
 function storeBytes(mmu: Mmu, gfn: number, offset: number, size: number, low: number, high: number): void {
@@ -38,7 +38,7 @@ function storeBytes(mmu: Mmu, gfn: number, offset: number, size: number, low: nu
 }
 
 /**
- * emulator_write_phys (7.2): dirty log, pte_write, then the bytes. False: no memory there (an MMIO write).
+ * emulator_write_phys (7.2): dirty log, and pte_write before or after the bytes change. False: no memory there (an MMIO write).
  * @param offset with `size` within the page
  */
 export function emulatorWritePhys(
@@ -51,8 +51,11 @@ export function emulatorWritePhys(
 ): boolean {
   if (mmu.slots.hfnOf(gfn) < 0) return false;
   mmu.slots.markDirty(gfn);
-  pteWrite(mmu, gfn, offset, size, low, high);
+  // Up to 2.6.24 the policy hears of the write before the bytes change, later when they have (6.1).
+  const before = mmu.policy.writes === "before";
+  if (before) mmu.policy.pteWrite(mmu, gfn, offset, size, low, high, true);
   storeBytes(mmu, gfn, offset, size, low, high);
+  if (!before) mmu.policy.pteWrite(mmu, gfn, offset, size, low, high, true);
   return true;
 }
 
@@ -139,6 +142,11 @@ export class Emulator implements EmulatorPort {
     const lower = here >= 4 ? high : low;
     const next = by === 0 ? lower : (lower >>> by) | (upper << (32 - by));
     this.store(this.second, 0, size - here, next, by === 0 ? upper : upper >>> by);
+  }
+
+  /** The PDPTEs of a task's CR3; roots and processor follow when the instruction is done (controlsChanged). */
+  cr3Loaded(cr3: number): boolean {
+    return this.mmu.rootLevel !== 3 || loadPdptrs(this.mmu, cr3);
   }
 
   private load(gfn: number, offset: number, size: number): number {

@@ -16,6 +16,7 @@ import {
   EXIT_OUTSIDE,
   EXIT_PF,
   EXIT_RDMSR,
+  EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
   RUN_BUDGET,
@@ -30,14 +31,14 @@ import {
   VECTORING_EXTERNAL,
   VECTORING_NONE,
 } from "../../x86/door.ts";
-import { validCr0 } from "../../x86/system.ts";
 import { C } from "../counters.ts";
-import { CR0_PE, CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
+import { CR0_PG, CR4_PAE, EFER_NXE, INVALID_ROOT } from "../layout.ts";
 import { FINDING_NO_PROGRESS, type Mmu } from "../mmu.ts";
 import { H_DELIVERY_INTO_TABLE, H_PIO_STRING_INPUT, H_WP_TRICK } from "../policy/hazards.ts";
-import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO, pageFault } from "../shadow/fault.ts";
+import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO } from "../shadow/fault.ts";
+import { mmuInvlpg } from "../shadow/invlpg.ts";
 import { reclaimIfLow, unprotectPage } from "../shadow/page.ts";
-import { loadPdptrs, resetContext } from "../shadow/roots.ts";
+import { enterGuest, loadPdptrs, resetContext } from "../shadow/roots.ts";
 import { WALK_MANUAL, WALK_PEEK, walkGuest } from "../shadow/walk.ts";
 import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
 import type { Emulator } from "./emulator.ts";
@@ -82,6 +83,7 @@ export class ExitHandler {
     mmu.finding = null;
     this.heavy = false;
     const answer = this.dispatch();
+    enterGuest(mmu);
     if (!this.heavy && answer === KVM_CONTINUE) mmu.count[C.light_exits]!++;
     return mmu.finding !== null && answer !== KVM_SHUTDOWN ? KVM_FINDING : answer;
   }
@@ -123,8 +125,11 @@ export class ExitHandler {
         return this.halt();
       case EXIT_WRMSR:
         return this.wrmsr();
-      case EXIT_CR_READ:
       case EXIT_INVLPG:
+        // Where it exits (2.6.28 and later), the shadow's part comes first.
+        mmuInvlpg(mmu, exit.gva);
+        return this.carryOut(STEP_NO_INTERCEPT);
+      case EXIT_CR_READ:
       case EXIT_CPUID:
       case EXIT_RDMSR:
         return this.carryOut(STEP_NO_INTERCEPT);
@@ -136,6 +141,8 @@ export class ExitHandler {
         this.heavy = true;
         mmu.count[C.signal_exits]!++;
         return KVM_CONTINUE;
+      case EXIT_TASK_SWITCH:
+        return this.taskSwitch();
       case EXIT_TRIPLE_FAULT:
         this.heavy = true;
         return KVM_SHUTDOWN;
@@ -163,7 +170,7 @@ export class ExitHandler {
     this.countProgress();
     reclaimIfLow(mmu);
     mmu.mustEmulate = -1;
-    const what = pageFault(mmu, gva, error);
+    const what = mmu.policy.pageFault(mmu, gva, error);
     if (what === FAULT_GUEST) {
       // A fault of a delivery that faults again and again (as it was, 5.8) is no progress.
       if (cpu.exit.vectoringType === VECTORING_NONE) this.progressed();
@@ -241,7 +248,8 @@ export class ExitHandler {
     const emulator = this.emulator;
     emulator.begin();
     // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
-    const input = vectoring === VECTORING_NONE && (this.opcode() & ~1) === OPCODE_INS;
+    const opcode = vectoring === VECTORING_NONE ? this.opcode() : -1;
+    const input = (opcode & ~1) === OPCODE_INS;
     const writes = mmu.count[C.mmu_pte_write]!;
     emulator.behind = behind || (input && mmu.guarded[H_PIO_STRING_INPUT] === 0);
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
@@ -252,6 +260,8 @@ export class ExitHandler {
       this.controlsChanged(efer);
     // An emulated MOV to CR3 leaves the guest's PDPTEs in the unit.
     else if (mmu.rootHpa !== INVALID_ROOT) cpu.paging.loadPdptes(mmu.rootHpa);
+    // An INVLPG that was emulated for another reason: its address is not known here, all is brought in step.
+    if (opcode === OPCODE_0F01 && mmu.policy.invlpg !== null) resetContext(mmu);
     if (emulator.mmio || mmio) {
       mmu.count[C.mmio_exits]!++;
       this.heavy = true;
@@ -270,6 +280,24 @@ export class ExitHandler {
         `an emulated instruction at ${hex(cpu.linearIp)} did not retire`,
       );
     }
+    return answer;
+  }
+
+  /**
+   * A task switch, by an instruction or by the event that is being delivered: it is carried out on the emulator, whose
+   * accesses walk the guest's tables (old and new) and exit no more.
+   */
+  private taskSwitch(): number {
+    const mmu = this.mmu;
+    const cpu = mmu.cpu;
+    this.heavy = true;
+    const { cr0, cr3, cr4, efer } = cpu;
+    this.emulator.begin();
+    const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
+    if (cpu.cr0 !== cr0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4) this.controlsChanged(efer);
+    const answer = this.afterStep(code);
+    const result = this.emulator.faulted ? EMU_FAULT : this.emulator.mmio ? EMU_MMIO : EMU_DONE;
+    if (mmu.trace.on) mmu.trace.emit(EV_EMULATE, cpu.linearIp, result);
     return answer;
   }
 
@@ -352,8 +380,6 @@ export class ExitHandler {
     const mmu = this.mmu;
     const { cr, value } = mmu.cpu.exit;
     let done: boolean;
-    // Real mode is not there yet: the processor itself says so.
-    if (cr === 0 && (value & CR0_PE) === 0 && validCr0(value)) return this.carryOut(STEP_NO_INTERCEPT);
     if (cr === 0) done = setCr0(mmu, value);
     else if (cr === 3) done = setCr3(mmu, value);
     else if (cr === 4) done = setCr4(mmu, value);
@@ -385,6 +411,7 @@ export class ExitHandler {
 }
 
 const OPCODE_INS = 0x6c;
+const OPCODE_0F01 = 0x0f01;
 
 const PREFIXES: ReadonlySet<number> = new Set([
   0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,

@@ -15,6 +15,7 @@ import {
   EXIT_OUTSIDE,
   EXIT_PF,
   EXIT_RDMSR,
+  EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
 } from "../../x86/door.ts";
@@ -27,6 +28,8 @@ export interface ExitRow {
   readonly name: string;
   readonly vmx: boolean;
   readonly svm: boolean;
+  /** Exits under the policies whose INVLPG has a part in the shadow, under vmx and svm alike. */
+  readonly unsync?: true;
   readonly help: string;
 }
 
@@ -65,7 +68,8 @@ export const EXITS: readonly ExitRow[] = [
     name: "INVLPG",
     vmx: false,
     svm: false,
-    help: "Does not exit in this version: the processor drops the translation by itself (5.9).",
+    unsync: true,
+    help: "Does not exit up to 2.6.27: the processor drops the translation by itself (5.9). Where page tables may be out of sync (E2, E3, F) it exits: the address's leaf is dropped or read again (9.3).",
   },
   {
     reason: EXIT_IO,
@@ -99,6 +103,13 @@ export const EXITS: readonly ExitRow[] = [
   },
   { reason: EXIT_TRIPLE_FAULT, name: "triple fault", vmx: true, svm: true, help: "Shutdown." },
   {
+    reason: EXIT_TASK_SWITCH,
+    name: "task switch",
+    vmx: true,
+    svm: true,
+    help: "The hypervisor makes the switch, as kvm_task_switch does from 2.6.26 on. Before, the exit was unhandled under vmx.",
+  },
+  {
     reason: EXIT_OUTSIDE,
     name: "outside",
     vmx: true,
@@ -107,9 +118,11 @@ export const EXITS: readonly ExitRow[] = [
   },
 ];
 
-/** The processor's `intercepts` for a kind of virtualisation. */
-export function interceptsOf(kind: TlbKind): number {
+/** The processor's `intercepts` for a kind of virtualisation. `invlpg`: the policy wants INVLPG. */
+export function interceptsOf(kind: TlbKind, invlpg = false): number {
   let bits = 0;
-  for (const row of EXITS) if (row[kind] && row.reason !== EXIT_OUTSIDE) bits |= 1 << row.reason;
+  for (const row of EXITS)
+    if ((row[kind] || (invlpg && row.unsync === true)) && row.reason !== EXIT_OUTSIDE)
+      bits |= 1 << row.reason;
   return bits;
 }

@@ -220,6 +220,24 @@ const rows: readonly [id: string, section: string, title: string, help: string][
     "A and D are set behind the back of shadows of another mode",
     "KVM's walker stores A and D without pte_write; a shadow page of the same table made in another paging mode reads those bytes as something else. The guard clears its entry.",
   ],
+  [
+    "large-page-access",
+    "3.2",
+    "Rights of a large page are not part of the key (2.6.20)",
+    "Large pages of the same frame share a shadow page whatever their W and U: what one may write, the other may too. The guard zaps it before linking under other rights. Fixed by d28c6cfb.",
+  ],
+  [
+    "direct-access",
+    "9.4",
+    "A large page's own rights are missing in its shadow's role (2.6.26, 2.6.32)",
+    "The role has the rights above the large entry, not the entry's, so that large pages of the same frame with different rights share leaves again. The guard puts them in, and drops a link of other rights, as 3.1 does.",
+  ],
+  [
+    "wp-write-user",
+    "2.7, 9.1",
+    "A kernel's write with CR0.WP=0 opens a read-only page to the user (2.6.26, 2.6.32)",
+    "The tricks with U are gone: the leaf gets W and keeps U, so that the user may write it from then on. The guard takes U away while W is there, as 3.1 does.",
+  ],
 ];
 
 export const HAZARDS: readonly Hazard[] = rows.map(([id, section, title, help]) => ({
@@ -270,3 +288,6 @@ export const H_PAGE_CROSSING_WRITE = indexOf("page-crossing-write");
 export const H_PIO_STRING_INPUT = indexOf("pio-string-input");
 export const H_DELIVERY_INTO_TABLE = indexOf("delivery-into-table");
 export const H_DIRECT_AD_WRITE = indexOf("direct-ad-write");
+export const H_LARGE_PAGE_ACCESS = indexOf("large-page-access");
+export const H_DIRECT_ACCESS = indexOf("direct-access");
+export const H_WP_WRITE_USER = indexOf("wp-write-user");

@@ -55,8 +55,11 @@ export const FAULT_EMULATE = 2;
 /** No memory there: emulate. */
 export const FAULT_MMIO = 3;
 
-/** kvm_mmu_page_fault's inner part: `error` is the hardware's error code. */
-export function pageFault(mmu: Mmu, addr: number, error: number): number {
+/** A policy's page fault handler: `error` is the hardware's error code; answers FAULT_…. */
+export type PageFault = (mmu: Mmu, addr: number, error: number) => number;
+
+/** The handler of 2007 (5.2, 5.7). */
+export function referencePageFault(mmu: Mmu, addr: number, error: number): number {
   if (mmu.rootLevel === 0) return nonpagingPageFault(mmu, addr);
   topupCaches(mmu);
   const w = mmu.walker;
@@ -81,7 +84,7 @@ export function pageFault(mmu: Mmu, addr: number, error: number): number {
 }
 
 /** Ordinary faults reset the count of the flood detector, where the policy has that rule (6.3). */
-function resetDetector(mmu: Mmu): void {
+export function resetDetector(mmu: Mmu): void {
   if (mmu.policy.flood.resets) mmu.lastPtWriteCount = 0;
 }
 
@@ -143,7 +146,7 @@ function setDirty(mmu: Mmu, table: number, w: Walker): void {
 function userWrite(mmu: Mmu, addr: number, gfn: number, w: Walker): boolean {
   let root = false;
   let again = false;
-  for (let page = mmu.hashHead[bucketOf(gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
+  for (let page = mmu.hashHead[bucketOf(mmu, gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
     if (mmu.gfn[page] !== gfn || roleMetaphysical(mmu.role[page]!)) continue;
     if (mmu.rootCount[page]! > 0) root = true;
     for (let i = 0; i < mmu.zappedCount; i++) {

@@ -15,15 +15,21 @@ import {
   PT_W,
 } from "../layout.ts";
 import { type Mmu, RIGHT_D, RIGHT_NX, RIGHT_U, RIGHT_W } from "../mmu.ts";
-import { H_INHERITED_RIGHTS, H_LARGE_PAGE_DIRTY, H_LARGE_PAGE_NX, H_UPPER_NX } from "../policy/hazards.ts";
+import {
+  H_INHERITED_RIGHTS,
+  H_LARGE_PAGE_ACCESS,
+  H_LARGE_PAGE_DIRTY,
+  H_LARGE_PAGE_NX,
+  H_UPPER_NX,
+} from "../policy/hazards.ts";
 import { setPteCommon } from "./leaf.ts";
 import { findPage, getPage, guardZap, roleFor } from "./page.ts";
 import { parentsOf, removeParent } from "./parents.ts";
-import { roleGlevels, roleMetaphysical, roleQuadrant } from "./role.ts";
+import { ROLE_W, roleGlevels, roleMetaphysical, roleQuadrant } from "./role.ts";
 import type { Walker } from "./walker.ts";
 
 /** Frame number of a large entry's base as the key has it: PAT and PSE-36 bits take part (3.6). */
-function largeKey(low: number, high: number): number {
+export function largeKey(low: number, high: number): number {
   return (high & 0xf_ffff) * 0x10_0000 + (low >>> 12);
 }
 
@@ -43,7 +49,7 @@ export function fetch(mmu: Mmu, addr: number, w: Walker): number {
     const gfn = large ? largeKey(w.low, mmu.rootLevel === 3 ? w.high & ~PT_NX_HIGH : 0) : w.table[0]!;
     const access = large ? (w.low & (PT_W | PT_U)) >> 1 : 0;
     const role = roleFor(mmu, addr, 1, large, access);
-    const rights = rightsOf(w, large);
+    const rights = rightsOf(w, large, (mmu.policy.roles.key & ROLE_W) === 0);
     const known = findPage(mmu, gfn, role);
     if (known >= 0) checkRights(mmu, known, rights, large, (w.low & PT_D) === 0);
     child = getPage(mmu, gfn, role, link);
@@ -64,9 +70,9 @@ export function fetch(mmu: Mmu, addr: number, w: Walker): number {
   return ptr;
 }
 
-/** Rights above the leaves of the page that `w` leads to: inherited W, U, NX; for a large page its NX. */
-function rightsOf(w: Walker, large: boolean): number {
-  if (large) return (w.high < 0 ? RIGHT_NX : 0) | RIGHT_W | RIGHT_U;
+/** Rights above the leaves of the page that `w` leads to: inherited W, U, NX; for a large page what its key lacks. */
+function rightsOf(w: Walker, large: boolean, keyless: boolean): number {
+  if (large) return (w.high < 0 ? RIGHT_NX : 0) | (keyless ? w.low & (PT_W | PT_U) : RIGHT_W | RIGHT_U);
   return (w.inherited & (PT_W | PT_U)) | (w.inheritedNx ? RIGHT_NX : 0);
 }
 
@@ -78,7 +84,9 @@ function checkRights(mmu: Mmu, page: number, rights: number, large: boolean, cle
   }
   const differs = mmu.rights[page]! ^ rights;
   if (large) {
-    if ((differs & RIGHT_NX) !== 0 && mmu.guarded[H_LARGE_PAGE_NX]) {
+    if ((differs & (RIGHT_W | RIGHT_U)) !== 0 && mmu.guarded[H_LARGE_PAGE_ACCESS]) {
+      guardZap(mmu, page, H_LARGE_PAGE_ACCESS);
+    } else if ((differs & RIGHT_NX) !== 0 && mmu.guarded[H_LARGE_PAGE_NX]) {
       guardZap(mmu, page, H_LARGE_PAGE_NX);
     } else if ((mmu.rights[page]! & RIGHT_D) !== 0 && clean && mmu.guarded[H_LARGE_PAGE_DIRTY]) {
       guardZap(mmu, page, H_LARGE_PAGE_DIRTY);

@@ -22,7 +22,10 @@ function allocChain(mmu: Mmu): number {
   }
   let chain = mmu.chainFree;
   if (chain !== 0) mmu.chainFree = mmu.chains[chain * CHAIN_WORDS + NEXT]!;
-  else chain = mmu.chainTop++;
+  else {
+    chain = mmu.chainTop++;
+    mmu.growChains(mmu.chainTop);
+  }
   mmu.chains.fill(0, chain * CHAIN_WORDS, (chain + 1) * CHAIN_WORDS);
   return chain;
 }
@@ -37,7 +40,6 @@ function freeChain(mmu: Mmu, chain: number): void {
 export function addParent(mmu: Mmu, page: number, ptr: number): void {
   if (ptr === 0) return;
   if (mmu.touched !== null) mmu.touched.parentsOf(page);
-  const chains = mmu.chains;
   if (mmu.multimapped[page] === 0) {
     const old = mmu.parent[page]!;
     if (old === 0) {
@@ -47,8 +49,9 @@ export function addParent(mmu: Mmu, page: number, ptr: number): void {
     const chain = allocChain(mmu);
     mmu.multimapped[page] = 1;
     mmu.parent[page] = chain;
-    chains[chain * CHAIN_WORDS] = old;
+    mmu.chains[chain * CHAIN_WORDS] = old;
   }
+  const chains = mmu.chains;
   for (let chain = mmu.parent[page]!; chain !== 0; chain = chains[chain * CHAIN_WORDS + NEXT]!) {
     const at = chain * CHAIN_WORDS;
     if (chains[at + NR_PTE_CHAIN_ENTRIES - 1] !== 0) continue;
@@ -60,9 +63,9 @@ export function addParent(mmu: Mmu, page: number, ptr: number): void {
     }
   }
   const chain = allocChain(mmu);
-  chains[chain * CHAIN_WORDS + NEXT] = mmu.parent[page]!;
+  mmu.chains[chain * CHAIN_WORDS + NEXT] = mmu.parent[page]!;
   mmu.parent[page] = chain;
-  chains[chain * CHAIN_WORDS] = ptr;
+  mmu.chains[chain * CHAIN_WORDS] = ptr;
 }
 
 /** mmu_page_remove_parent_pte. A pointer that is not there is the reference's BUG: a finding. */
@@ -127,4 +130,18 @@ export function parentsOf(mmu: Mmu, page: number): number[] {
     }
   }
   return found;
+}
+
+/** Calls `what` with each parent spte of a page. */
+export function forEachParent(mmu: Mmu, page: number, what: (mmu: Mmu, ptr: number) => void): void {
+  if (mmu.multimapped[page] === 0) {
+    if (mmu.parent[page] !== 0) what(mmu, mmu.parent[page]!);
+    return;
+  }
+  for (let chain = mmu.parent[page]!; chain !== 0; chain = mmu.chains[chain * CHAIN_WORDS + NEXT]!) {
+    for (let i = 0; i < NR_PTE_CHAIN_ENTRIES; i++) {
+      const ptr = mmu.chains[chain * CHAIN_WORDS + i]!;
+      if (ptr !== 0) what(mmu, ptr);
+    }
+  }
 }

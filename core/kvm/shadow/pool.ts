@@ -3,18 +3,23 @@
  * docs/kvm-shadow-mmu.md 4.2.
  */
 import { FRAME_SHADOW } from "../../memory/host-memory.ts";
-import { KVM_NUM_MMU_PAGES, PAE_ROOT_FRAME, POOL_FRAME } from "../layout.ts";
+import { MAX_MMU_PAGES, PAE_ROOT_FRAME, POOL_FRAME } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 
-/** Puts all 256 pages on the free list, so that page 0 is taken first. */
+/** Puts all pages of the policy's pool on the free list, so that page 0 is taken first. None is active. */
 export function initPool(mmu: Mmu): void {
   mmu.memory.flags[PAE_ROOT_FRAME]! |= FRAME_SHADOW;
-  for (let page = KVM_NUM_MMU_PAGES - 1; page >= 0; page--) {
+  for (let page = 0; page < MAX_MMU_PAGES; page++) mmu.memory.flags[POOL_FRAME + page]! &= ~FRAME_SHADOW;
+  mmu.poolSize = mmu.policy.pool;
+  mmu.hashHead.fill(-1);
+  mmu.hashNext.fill(-1);
+  mmu.freeHead = -1;
+  for (let page = mmu.poolSize - 1; page >= 0; page--) {
     mmu.memory.flags[POOL_FRAME + page]! |= FRAME_SHADOW;
     mmu.listNext[page] = mmu.freeHead;
     mmu.freeHead = page;
   }
-  mmu.nFree = KVM_NUM_MMU_PAGES;
+  mmu.nFree = mmu.poolSize;
 }
 
 /** Takes a page from the free list and puts it at the head of the active list. -1: none left. */
@@ -58,17 +63,17 @@ export function listRemove(mmu: Mmu, page: number): void {
   else mmu.activeTail = prev;
 }
 
-export const bucketOf = (gfn: number): number => gfn % KVM_NUM_MMU_PAGES;
+export const bucketOf = (mmu: Mmu, gfn: number): number => gfn % mmu.poolSize;
 
 export function hashAdd(mmu: Mmu, page: number): void {
-  const bucket = bucketOf(mmu.gfn[page]!);
+  const bucket = bucketOf(mmu, mmu.gfn[page]!);
   if (mmu.touched !== null) mmu.touched.bucket(bucket);
   mmu.hashNext[page] = mmu.hashHead[bucket]!;
   mmu.hashHead[bucket] = page;
 }
 
 export function hashRemove(mmu: Mmu, page: number): void {
-  const bucket = bucketOf(mmu.gfn[page]!);
+  const bucket = bucketOf(mmu, mmu.gfn[page]!);
   if (mmu.touched !== null) mmu.touched.bucket(bucket);
   let at = mmu.hashHead[bucket]!;
   if (at === page) {

@@ -7,6 +7,7 @@ import {
   FLUSH_RMAP_WRITE_PROTECT,
   SPTE_RMAP_WRITE_PROTECT,
 } from "../../trace/events.ts";
+import { C } from "../counters.ts";
 import { KVM_NR_MEM_OBJS, PT_P, PT_W, RMAP_EXT } from "../layout.ts";
 import { DESC_WORDS, FINDING_HAZARD, type Mmu } from "../mmu.ts";
 import { H_UPDATE_WITHOUT_TOPUP, H_WP_TRICK } from "../policy/hazards.ts";
@@ -35,7 +36,10 @@ function allocDesc(mmu: Mmu): number {
   }
   let desc = mmu.descFree;
   if (desc !== 0) mmu.descFree = mmu.descs[desc * DESC_WORDS + MORE]!;
-  else desc = mmu.descTop++;
+  else {
+    desc = mmu.descTop++;
+    mmu.growDescs(mmu.descTop);
+  }
   mmu.descs.fill(0, desc * DESC_WORDS, (desc + 1) * DESC_WORDS);
   return desc;
 }
@@ -53,27 +57,42 @@ export const spteFrame = (low: number): number => low >>> 12;
 export function rmapAdd(mmu: Mmu, ptr: number): void {
   const low = mmu.spteLow(ptr);
   if ((low & RMAPPED) !== RMAPPED) return;
-  const frame = spteFrame(low);
+  addTo(mmu, spteFrame(low), ptr);
+  if (mmu.policy.modern) noteSize(mmu, spteFrame(low));
+}
+
+/** max_mmu_rmap_size (10.2). */
+function noteSize(mmu: Mmu, frame: number): void {
+  const head = mmu.rmap[frame]!;
+  let size = (head & 1) === 0 ? 1 : 0;
+  for (let desc = head & 1 ? head >> 1 : 0; desc !== 0; desc = mmu.descs[desc * DESC_WORDS + MORE]!) {
+    for (let i = 0; i < RMAP_EXT; i++) if (mmu.descs[desc * DESC_WORDS + i] !== 0) size++;
+  }
+  if (size > mmu.count[C.max_mmu_rmap_size]!) mmu.count[C.max_mmu_rmap_size] = size;
+}
+
+function addTo(mmu: Mmu, frame: number, ptr: number): void {
   if (mmu.touched !== null) mmu.touched.rmap(frame);
   const head = mmu.rmap[frame]!;
-  const descs = mmu.descs;
   if (head === 0) {
     mmu.rmap[frame] = ptr;
     return;
   }
   if ((head & 1) === 0) {
     const desc = allocDesc(mmu);
-    descs[desc * DESC_WORDS] = head;
-    descs[desc * DESC_WORDS + 1] = ptr;
+    mmu.descs[desc * DESC_WORDS] = head;
+    mmu.descs[desc * DESC_WORDS + 1] = ptr;
     mmu.rmap[frame] = desc * 2 + 1;
     return;
   }
+  let descs = mmu.descs;
   let desc = head >> 1;
   while (descs[desc * DESC_WORDS + RMAP_EXT - 1] !== 0 && descs[desc * DESC_WORDS + MORE] !== 0) {
     desc = descs[desc * DESC_WORDS + MORE]!;
   }
   if (descs[desc * DESC_WORDS + RMAP_EXT - 1] !== 0) {
     const next = allocDesc(mmu);
+    descs = mmu.descs;
     descs[desc * DESC_WORDS + MORE] = next;
     desc = next;
   }
@@ -171,10 +190,13 @@ function rmapForget(mmu: Mmu, frame: number, ptr: number): void {
   }
 }
 
-/** rmap_write_protect: takes W from every writable mapping of the frame of `gfn`. Without memory: nothing. */
-export function rmapWriteProtect(mmu: Mmu, gfn: number): void {
+/**
+ * rmap_write_protect: takes W from every writable mapping of the frame of `gfn`. Without memory: nothing. Answers how
+ * many lost it.
+ */
+export function rmapWriteProtect(mmu: Mmu, gfn: number): number {
   const frame = mmu.slots.hfnOf(gfn);
-  if (frame < 0) return;
+  if (frame < 0) return 0;
   let sptes = 0;
   for (let ptr = rmapFirst(mmu, frame); ptr !== 0; ptr = rmapFirst(mmu, frame)) {
     const low = mmu.spteLow(ptr);
@@ -195,4 +217,5 @@ export function rmapWriteProtect(mmu: Mmu, gfn: number): void {
     sptes++;
   }
   if (sptes > 0 && mmu.trace.on) mmu.trace.emit(EV_RMAP_WRITE_PROTECT, gfn, sptes);
+  return sptes;
 }

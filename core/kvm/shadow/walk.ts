@@ -3,7 +3,7 @@
  * PAE guests. docs/kvm-shadow-mmu.md 5.3; SDM vol. 3, 4.3, 4.4, 4.6, 4.7.
  */
 import { MAXPHYADDR } from "../../memory/host-memory.ts";
-import { EV_WALK } from "../../trace/events.ts";
+import { EV_PAGETABLE_WALK, EV_PAGING_ELEMENT, EV_WALK, EV_WALKER_ERROR } from "../../trace/events.ts";
 import { ACCESS_FETCH, ACCESS_PRESENT, ACCESS_RSVD, ACCESS_USER, ACCESS_WRITE } from "../../x86/door.ts";
 import { CR0_WP, CR4_PSE, EFER_NXE, PT_A, PT_D, PT_P, PT_PS, PT_U, PT_W } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
@@ -60,8 +60,11 @@ function fail(mmu: Mmu, w: Walker, access: number, code: number, manual: boolean
  * Sets A as it goes (unless WALK_PEEK). `mmu.rootLevel` is the mode; 0 answers the identity.
  */
 export function walkGuest(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
+  const told = mmu.trace.on && (flags & WALK_PEEK) === 0 && mmu.rootLevel !== 0;
+  if (told) mmu.trace.emit(EV_PAGETABLE_WALK, la, access);
   const ok = walk(mmu, w, la, access, flags);
-  if (mmu.trace.on && (flags & WALK_PEEK) === 0 && mmu.rootLevel !== 0) {
+  if (told) {
+    if (!ok) mmu.trace.emit(EV_WALKER_ERROR, w.error);
     mmu.trace.emit(EV_WALK, la, access, ok ? 0 : 0x100 | w.error, w.level, w.gfn, w.low, w.high);
   }
   return ok;
@@ -71,7 +74,7 @@ function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): b
   const rootLevel = mmu.rootLevel;
   const peek = (flags & WALK_PEEK) !== 0;
   const manual = (flags & WALK_MANUAL) !== 0;
-  const checkReserved = manual || mmu.guarded[H_RESERVED_BITS] === 1;
+  const checkReserved = manual || mmu.policy.checksReserved || mmu.guarded[H_RESERVED_BITS] === 1;
   const inOrder = manual || mmu.guarded[H_WALK_ORDER] === 1;
   const cpu = mmu.cpu;
   const nxe = (cpu.efer & EFER_NXE) !== 0;
@@ -102,6 +105,7 @@ function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): b
     w.low = mmu.pdptes[slot]! | 0;
     w.high = mmu.pdptes[slot + 1]! | 0;
     w.gfn = w.frame = 0;
+    if (!peek && mmu.trace.on) mmu.trace.emit(EV_PAGING_ELEMENT, w.low, w.high, 3);
     if ((w.low & PT_P) === 0) return fail(mmu, w, access, 0, manual, peek);
     w.level = 2;
     table = frame64(w.low, w.high);
@@ -129,6 +133,7 @@ function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): b
     if (!hasMemory && !peek && mmu.guarded[H_BAD_PAGE]) mmu.guard(H_BAD_PAGE, table, level);
     w.low = low;
     w.high = high;
+    if (!peek && mmu.trace.on) mmu.trace.emit(EV_PAGING_ELEMENT, low, high, level);
     w.gfn = w.frame = wide ? frame64(low, high) : low >>> 12;
     if ((low & PT_P) === 0) {
       if (forbidden !== 0 && !peek) mmu.guard(H_WALK_ORDER, la, forbidden);
@@ -139,7 +144,7 @@ function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): b
       checkReserved &&
       (wide ? reserved64(low, high, large, nxe) : large && (low & LARGE_32_RESERVED) !== 0)
     ) {
-      if (!peek) mmu.guard(H_RESERVED_BITS, la, level);
+      if (!peek && !mmu.policy.checksReserved) mmu.guard(H_RESERVED_BITS, la, level);
       return fail(mmu, w, access, ACCESS_PRESENT | ACCESS_RSVD, manual, peek);
     }
     const denied =

@@ -37,6 +37,15 @@ function choose(chosen: Chosen, offset: number, role: number, respectQuadrant: b
   chosen.index = pageOffset >> 3;
 }
 
+/** 2.6.20: the formula of a page table, one doubling and one spte, for page directories too; in every quadrant (9.2). */
+export const chooseAsPageTable: Choice = (chosen, offset, role) => {
+  const wide = roleGlevels(role) !== 2;
+  chosen.npte = 1;
+  chosen.skipped = false;
+  chosen.quadrant = wide ? 0 : offset >> 11;
+  chosen.index = wide ? offset >> 3 : ((offset << 1) & 0xfff) >> 3;
+};
+
 /** The commit: only the quadrant that holds the entry. */
 export const chooseByQuadrant: Choice = (chosen, offset, role) => choose(chosen, offset, role, true);
 

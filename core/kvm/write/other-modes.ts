@@ -13,7 +13,7 @@ import { chosen, zapSpte } from "./zap-spte.ts";
 
 /** After a store of A or D at `offset` of the table `gfn` in the guest's present mode. */
 export function clearOtherModes(mmu: Mmu, gfn: number, offset: number): void {
-  for (let page = mmu.hashHead[bucketOf(gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
+  for (let page = mmu.hashHead[bucketOf(mmu, gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
     const role = mmu.role[page]!;
     if (mmu.gfn[page] !== gfn || roleMetaphysical(role) || roleGlevels(role) === mmu.rootLevel) continue;
     chooseByQuadrant(chosen, offset, role);

@@ -1,6 +1,6 @@
 /**
- * kvm_mmu_pte_write: what an emulated write to guest memory does to the shadow, before the bytes change.
- * docs/kvm-shadow-mmu.md 6.2.
+ * kvm_mmu_pte_write up to the commit's time: what an emulated write to guest memory does to the shadow, before the bytes
+ * change. docs/kvm-shadow-mmu.md 6.2.
  */
 import {
   EV_PTE_WRITE,
@@ -14,6 +14,7 @@ import {
   ZAP_MISALIGNED,
 } from "../../trace/events.ts";
 import { C } from "../counters.ts";
+import { MAX_MMU_PAGES } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { zapPage } from "../shadow/page.ts";
 import { bucketOf } from "../shadow/pool.ts";
@@ -21,8 +22,22 @@ import { roleEntrySize, roleLevel, roleMetaphysical } from "../shadow/role.ts";
 import { countWrite } from "./detectors.ts";
 import { chosen, zapSpte } from "./zap-spte.ts";
 
+/**
+ * A policy's answer to a write of `bytes` at `offset` of the page of `gfn`, of the value `low`, `high`.
+ * @param guest the guest wrote; false: the hypervisor on its behalf (D of an entry)
+ */
+export type PteWrite = (
+  mmu: Mmu,
+  gfn: number,
+  offset: number,
+  bytes: number,
+  low: number,
+  high: number,
+  guest: boolean,
+) => void;
+
 /** Safe iteration: pages of the bucket as they were before the write. */
-const pages = new Int32Array(256);
+const pages = new Int32Array(MAX_MMU_PAGES);
 
 /**
  * @param offset byte offset in the page of gfn; the write does not cross the page
@@ -43,8 +58,10 @@ export function pteWrite(
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded ? 1 : 0);
   }
+  const { time } = mmu.trace.clock;
+  mmu.lastWrites.begin(time, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded);
   let n = 0;
-  for (let page = mmu.hashHead[bucketOf(gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
+  for (let page = mmu.hashHead[bucketOf(mmu, gfn)]!; page >= 0; page = mmu.hashNext[page]!) {
     if (mmu.gfn[page] === gfn && !roleMetaphysical(mmu.role[page]!)) pages[n++] = page;
   }
   for (let k = 0; k < n; k++) {
@@ -78,4 +95,5 @@ function tell(mmu: Mmu, page: number, verdict: number, quadrant: number, index: 
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE_PAGE, mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
   }
+  mmu.lastWrites.page(mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
 }

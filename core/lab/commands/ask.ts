@@ -20,7 +20,15 @@ export function describe(): Description {
       memory,
       memoryHigh,
     })),
-    policies: POLICIES.map(({ id, title, era, source, help }) => ({ id, title, era, source, help })),
+    policies: POLICIES.map(({ id, title, era, commit, changes, source, help }) => ({
+      id,
+      title,
+      era,
+      commit,
+      changes,
+      source,
+      help,
+    })),
     hazards: HAZARDS.map(({ id, title, source, help }) => ({ id, title, source, help })),
   };
 }

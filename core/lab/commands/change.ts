@@ -30,6 +30,10 @@ export function setTlb(lab: Lab, command: Of<"setTlb">): void {
   input(lab, { kind: "tlb", tlb: command.tlb });
 }
 
+export function setNested(lab: Lab, command: Of<"setNested">): void {
+  input(lab, { kind: "nested", levels: command.levels, walkCache: command.walkCache });
+}
+
 export function setUnimplemented(lab: Lab, command: Of<"setUnimplemented">): void {
   input(lab, { kind: "unimplemented", unimplemented: command.unimplemented });
 }

@@ -9,9 +9,11 @@ import {
   HazardSetting,
   ImageKind,
   MachineConfig,
+  NestedLevels,
   TlbKind,
   Unimplemented,
   u32,
+  WalkCacheSize,
   whole,
 } from "./config.ts";
 
@@ -65,6 +67,8 @@ export const Command = v.variant(
     v.strictObject({ name: v.literal("setPolicy"), policy: v.string() }),
     v.strictObject({ name: v.literal("setHazard"), hazard: v.string(), setting: HazardSetting }),
     v.strictObject({ name: v.literal("setTlb"), tlb: TlbKind }),
+    /** Host levels and page-walk caches of nested paging, from now on. */
+    v.strictObject({ name: v.literal("setNested"), levels: NestedLevels, walkCache: WalkCacheSize }),
     /** What an instruction that the manual defines and we do not have does from now on: stop the machine, or #UD. */
     v.strictObject({ name: v.literal("setUnimplemented"), unimplemented: Unimplemented }),
     v.strictObject({ name: v.literal("setAudit"), audit: AuditMode, findings: v.optional(FindingMode) }),

@@ -41,6 +41,14 @@ export type FindingMode = v.InferOutput<typeof FindingMode>;
 export const Unimplemented = v.picklist(["stop", "ud"], "unimplemented must be stop or ud");
 export type Unimplemented = v.InferOutput<typeof Unimplemented>;
 
+/** Levels of the host tables under nested paging. */
+export const NestedLevels = v.picklist([3, 4], "nested paging has 3 or 4 host levels");
+export type NestedLevels = v.InferOutput<typeof NestedLevels>;
+
+/** Entries of each page-walk cache under nested paging; 0: none. */
+export const WALK_CACHE_MOST = 64;
+export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
+
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
   memory: v.pipe(
@@ -52,7 +60,7 @@ export const MachineConfig = v.strictObject({
     whole(0, 2032 * MIB, "memoryHigh"),
     v.multipleOf(4096, "memoryHigh must be a multiple of 4096"),
   ),
-  /** A policy's id: none, P, B, C, D (the list is in `Description.policies`). */
+  /** A policy's id: none, A0, A, P, B, C, D, E1, E2, E3, F or nested (the list is in `Description.policies`). */
   policy: v.string("policy must be a name"),
   tlb: TlbKind,
   /** Hazards that differ from `guarded`. */
@@ -60,6 +68,10 @@ export const MachineConfig = v.strictObject({
   audit: AuditMode,
   findings: FindingMode,
   unimplemented: Unimplemented,
+  /** Nested paging: 4 when not said. */
+  nestedLevels: v.optional(NestedLevels),
+  /** Nested paging: 0 when not said. */
+  walkCache: v.optional(WalkCacheSize),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 
@@ -77,6 +89,16 @@ export const DEFAULT_CONFIG: MachineConfig = {
 /** What the lab can offer: lists for menus, the command line and help. Pure data. */
 export interface Description {
   readonly guests: readonly { id: string; title: string; help: string; memory: number; memoryHigh: number }[];
-  readonly policies: readonly { id: string; title: string; era: string; source: string; help: string }[];
+  readonly policies: readonly {
+    id: string;
+    title: string;
+    era: string;
+    /** The commit it is named after, or "". */
+    commit: string;
+    /** What it changes against the policy before it. */
+    changes: string;
+    source: string;
+    help: string;
+  }[];
   readonly hazards: readonly { id: string; title: string; source: string; help: string }[];
 }

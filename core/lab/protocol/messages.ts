@@ -52,6 +52,8 @@ export interface Status {
   readonly cpl: number;
   /** Symbol + offset of EIP, or "". */
   readonly where: string;
+  /** Counts the machines that stood here: another after a reset, another image or guest, an opened machine. */
+  readonly machine: number;
   readonly title: string;
   /** Built-in guest's id, or null for an opened image. */
   readonly guest: string | null;

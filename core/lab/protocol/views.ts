@@ -115,6 +115,28 @@ export interface SegmentInfo {
   readonly attributes: number;
 }
 
+/** One of ST(0) to ST(7) as it is encoded: sign and exponent (16 bits), the significand's halves, unsigned. */
+export interface FpuRegister {
+  readonly se: number;
+  readonly hi: number;
+  readonly lo: number;
+  /** Of the tag word: 0 valid, 1 zero, 2 special, 3 empty. */
+  readonly tag: number;
+}
+
+/** The x87 unit (SDM vol. 1, 8.1). */
+export interface FpuInfo {
+  readonly control: number;
+  readonly status: number;
+  readonly stack: readonly FpuRegister[];
+  /** The last instruction that was no control instruction: where it stood, its opcode (11 bits), its memory operand. */
+  readonly ip: number;
+  readonly cs: number;
+  readonly opcode: number;
+  readonly dp: number;
+  readonly ds: number;
+}
+
 export interface CpuView {
   readonly kind: "cpu";
   /** eax ecx edx ebx esp ebp esi edi. */
@@ -130,6 +152,7 @@ export interface CpuView {
   readonly cr3: number;
   readonly cr4: number;
   readonly efer: number;
+  readonly fpu: FpuInfo;
   /** Guest paging: "off", "2-level", "PAE". */
   readonly paging: string;
   /** What the hardware's paging unit holds (the hypervisor's values, or the guest's own when bare). */
@@ -159,12 +182,20 @@ export interface DisassemblyView {
 export interface ShadowPageInfo {
   readonly hpa: number;
   readonly gfn: number;
+  /** The lab's own role word: key of the page, the same for all policies. */
   readonly role: number;
+  /** The role word as the policy's version has it, and its fields in words. */
+  readonly word: number;
+  readonly fields: string;
   readonly level: number;
   readonly quadrant: number;
   readonly glevels: number;
   readonly metaphysical: boolean;
   readonly hugepageAccess: number;
+  /** Rights in the key of every page, as the tracepoints write them ("wu-"); "" in 2006 and 2007. */
+  readonly access: string;
+  /** Out of sync with its guest table. */
+  readonly unsync: boolean;
   readonly rootCount: number;
   /** hpa of each parent spte, ascending. */
   readonly parents: readonly number[];
@@ -193,6 +224,7 @@ export interface ShadowPageView {
 
 /** The last pte_write to the table's gfn: what it touched and what it skipped. */
 export interface LastWrite {
+  /** Running number of the pte_writes of this machine, from 1. */
   readonly seq: number;
   readonly time: number;
   readonly offset: number;
@@ -232,6 +264,11 @@ export interface UpcomingWrite {
 
 export interface TableView {
   readonly kind: "table";
+  /**
+   * False in a push that tells of entries and sptes alone: while the machine writes without a pause, what is said of the
+   * table (lastWrite, frames, upcoming) is renewed some ten times a second only.
+   */
+  readonly words: boolean;
   readonly gfn: number;
   /** 1 page table, 2 page directory, 3 PDPT. */
   readonly level: number;
@@ -279,6 +316,38 @@ export interface WalkStep {
   readonly note: string;
 }
 
+/** Guest steps down, host levels across. */
+export interface NestedWalkInfo {
+  /** Host levels: 3 or 4. */
+  readonly levels: number;
+  /** Entries of each page-walk cache; 0: none. */
+  readonly walkCache: number;
+  readonly rows: readonly {
+    /** "PDE 32", "PTE 72", "page". */
+    readonly label: string;
+    readonly gpa: number;
+    /** Host entries, top down. `cached`: a walk cache spares reading it. */
+    readonly host: readonly {
+      readonly level: number;
+      readonly index: number;
+      readonly hpa: number;
+      readonly low: number;
+      readonly high: number;
+      readonly present: boolean;
+      readonly cached: boolean;
+    }[];
+    /** -1: a nested fault. */
+    readonly hpa: number;
+    readonly references: number;
+    /** The walk cache knows what the guest's entry says: nothing of the row is read. */
+    readonly spared: boolean;
+  }[];
+  readonly references: number;
+  /** (g + 1)(h + 1) - 1. */
+  readonly formula: number;
+  readonly text: string;
+}
+
 export interface WalkView {
   readonly kind: "walk";
   readonly gva: number;
@@ -289,8 +358,10 @@ export interface WalkView {
     readonly error: number;
     readonly text: string;
   };
-  /** Null under `none`. */
+  /** Null under `none` and nested paging. */
   readonly shadow: { readonly ok: boolean; readonly hpa: number; readonly text: string } | null;
+  /** The walk in two dimensions; null but under nested paging. */
+  readonly nested: NestedWalkInfo | null;
   readonly tlb: { readonly hit: boolean; readonly text: string };
 }
 
@@ -331,7 +402,7 @@ export interface CountersView {
     readonly name: string;
     readonly value: number;
     readonly help: string;
-    readonly group: "vcpu" | "mmu" | "quadrant" | "guards";
+    readonly group: "vcpu" | "mmu" | "quadrant" | "guards" | "nested";
   }[];
 }
 

@@ -2,8 +2,9 @@
  * The processor view: registers as the guest sees them, what the hardware's paging unit holds, and what changed.
  */
 
+import { FCS, FDP, FDS, FIP, FOP, type Fpu } from "../../x86/fpu/state.ts";
 import type { LabContext } from "../context.ts";
-import type { CpuView, SegmentInfo } from "../protocol/index.ts";
+import type { CpuView, FpuInfo, SegmentInfo } from "../protocol/index.ts";
 import type { View } from "./view.ts";
 
 const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"];
@@ -16,7 +17,7 @@ export function openCpu(lab: LabContext): View {
   let machine: object | null = null;
   let text = "";
   return {
-    calm: true,
+    calm: "whole",
     collect() {
       const data = makeCpu(lab, 0);
       const said = JSON.stringify(data);
@@ -68,6 +69,7 @@ export function makeCpu(lab: LabContext, changed: number): CpuView {
     cr3: cpu.cr3 >>> 0,
     cr4: cpu.cr4 >>> 0,
     efer: cpu.efer >>> 0,
+    fpu: fpuInfo(cpu.fpu),
     paging: paging.mode,
     hardware: {
       mode: HARDWARE_MODES[unit.mode]!,
@@ -79,5 +81,23 @@ export function makeCpu(lab: LabContext, changed: number): CpuView {
         ? [0, 1, 2, 3].map((i) => ({ low: paging.pdptes[i * 2]!, high: paging.pdptes[i * 2 + 1]! }))
         : [],
     changed,
+  };
+}
+
+/** The x87 unit, ST(0) first. */
+function fpuInfo(fpu: Fpu): FpuInfo {
+  const { last, tagWord } = fpu;
+  return {
+    control: fpu.cw,
+    status: fpu.status,
+    stack: Array.from({ length: 8 }, (_, i) => {
+      const p = fpu.physical(i);
+      return { se: fpu.se[p]!, hi: fpu.hi[p]! >>> 0, lo: fpu.lo[p]! >>> 0, tag: (tagWord >>> (2 * p)) & 3 };
+    }),
+    ip: last[FIP]! >>> 0,
+    cs: last[FCS]!,
+    opcode: last[FOP]!,
+    dp: last[FDP]! >>> 0,
+    ds: last[FDS]!,
   };
 }

@@ -34,7 +34,7 @@ export function openDisassembly(lab: LabContext, request: Request): View {
     top = lines[0]!.address;
     return { kind: "disassembly", lines };
   });
-  return { ...view, calm: true };
+  return { ...view, calm: "whole" };
 }
 
 /**

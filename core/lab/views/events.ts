@@ -36,7 +36,7 @@ function answer(lab: LabContext, events: readonly TraceEvent[]): EventsView {
 
 /** Follows the end of the ring; only what is new since the last look is searched. */
 class Newest implements View {
-  readonly calm = true;
+  readonly calm = "whole";
   private events: TraceEvent[] = [];
   private next = -1;
   private machine: object | null = null;

@@ -3,12 +3,12 @@
  */
 import type { LabContext } from "../context.ts";
 import type { ShadowPagesView, ShadowPageView, ViewRequest } from "../protocol/index.ts";
-import { comparing, type View } from "./view.ts";
+import { comparingCalmly, type View } from "./view.ts";
 
 export const SPTES = 512;
 
 export function openShadowPages(lab: LabContext): View {
-  return comparing((): ShadowPagesView => {
+  return comparingCalmly((): ShadowPagesView => {
     const pages = lab.shadowPages();
     const { free, total } = lab.pool();
     return { kind: "shadowPages", pages, free, total, paeRoot: lab.paeRoot() };

@@ -12,7 +12,7 @@ export function openCounters(lab: LabContext): View {
   let last: readonly number[] | null = null;
   let machine: object | null = null;
   return {
-    calm: true,
+    calm: "whole",
     collect(): CountersView | null {
       const rows = lab.counters();
       const values = rows.map((row) => row.value);

@@ -3,13 +3,13 @@
  * touched and skipped, and what the next instruction is about to do to it.
  */
 
+import { WRITE_PAGE_WORDS, type WriteRecord } from "../../kvm/index.ts";
 import type { GuestTable } from "../../machine/peek/guest-tables.ts";
-import { EV_EXIT, EV_PTE_WRITE, EV_PTE_WRITE_PAGE } from "../../trace/events.ts";
 import type { LabContext } from "../context.ts";
 import type { LastWrite, ShadowPageInfo, TableView, ViewRequest } from "../protocol/index.ts";
 import { nextStore } from "../upcoming.ts";
 import { SPTES, SpteWatch } from "./shadow-pages.ts";
-import type { View } from "./view.ts";
+import { Rest, type View } from "./view.ts";
 
 type Request = Extract<ViewRequest, { kind: "table" }>;
 
@@ -23,8 +23,9 @@ export function openTable(lab: LabContext, request: Request): View {
 }
 
 class Table implements View {
+  readonly calm = "words";
+  private readonly rest = new Rest();
   private readonly watches = new Map<number, SpteWatch>();
-  private readonly writes: LastWriteFinder;
   private entries = new Uint32Array(0);
   private changed = new Uint8Array(0);
   private gfn = -1;
@@ -33,21 +34,32 @@ class Table implements View {
   private machine: object | null = null;
   private seen = 0;
   private header = "";
+  /** The write that the words are about, and the newest one known of. */
+  private write: FoundWrite | null = null;
+  private newest = 0;
+  private frames: TableView["frames"] = [];
+  /** A push went without words: they follow, whether anything changes or not. */
+  private owed = false;
 
   constructor(
     private readonly lab: LabContext,
     private readonly request: Request,
-  ) {
-    this.writes = new LastWriteFinder(lab, request.gfn);
-  }
+  ) {}
 
-  collect(): TableView | null {
+  collect(turn: boolean): TableView | null {
     const { lab } = this;
+    const words = this.rest.mayTell(turn) || this.machine !== lab.machine;
+    const record = this.lastWrite();
+    const newWrite = (record?.seq ?? 0) !== this.newest;
+    this.newest = record?.seq ?? 0;
+    if (words) this.write = record === undefined ? null : describeWrite(record);
+    const { write } = this;
+
     const tables = lab.guestTables();
-    const write = this.writes.look();
     const next = lab.running ? null : nextStore(lab);
     const gfn = this.request.gfn ?? next?.gfn ?? write?.gfn ?? lab.paging().cr3 >>> 12;
     const upcoming = next?.gfn === gfn ? next.write : null;
+    const lastWrite = write?.gfn === gfn ? write.write : null;
     const { level, entrySize, gvaBase } = this.describe(gfn, tables);
     const infos = lab
       .shadowPages()
@@ -55,17 +67,7 @@ class Table implements View {
       .toSorted((a, b) => a.quadrant - b.quadrant || a.role - b.role);
 
     const newEntries = this.lookAtEntries(gfn, entrySize);
-    let newSptes = false;
-    for (const info of infos) {
-      let watch = this.watches.get(info.hpa);
-      if (watch === undefined) {
-        watch = new SpteWatch(lab);
-        this.watches.set(info.hpa, watch);
-      }
-      if (watch.look(info.hpa)) newSptes = true;
-    }
-    for (const hpa of this.watches.keys()) if (!infos.some((i) => i.hpa === hpa)) this.watches.delete(hpa);
-
+    const newSptes = this.lookAtSptes(infos);
     const bad = infos.map((info) => lab.badSptes(info.hpa));
     const header = JSON.stringify([
       gfn,
@@ -73,19 +75,24 @@ class Table implements View {
       entrySize,
       gvaBase,
       infos,
-      write?.seq ?? -1,
       bad,
       tables.length,
       upcoming,
+      lastWrite?.seq,
     ]);
-    if (!newEntries && !newSptes && header === this.header) return null;
+    const news = newEntries || newSptes || header !== this.header;
+    this.rest.saw(news || newWrite);
+    if (!news && !(words && this.owed)) return null;
     this.header = header;
+    this.owed = !words;
+    if (words) this.frames = level === 1 ? this.framesOf(infos, lastWrite) : [];
     const shadows = infos.map((info, i) => {
       const watch = this.watches.get(info.hpa)!;
       return { info, sptes: watch.words.slice(), changed: watch.changed.slice(), bad: bad[i]! };
     });
     return {
       kind: "table",
+      words,
       gfn,
       level,
       entrySize,
@@ -93,11 +100,32 @@ class Table implements View {
       changed: this.changed.slice(),
       gvaBase,
       shadows,
-      lastWrite: write?.gfn === gfn ? write.write : null,
+      lastWrite,
       upcoming,
-      frames: level === 1 ? this.frames(infos, write?.gfn === gfn ? write.write : null) : [],
+      frames: this.frames,
       tables: tables.map((t) => ({ gfn: t.gfn, level: t.level, label: labelOf(t) })),
     };
+  }
+
+  /** The last write to the table asked for, or to any. */
+  private lastWrite(): WriteRecord | undefined {
+    const writes = this.lab.machine.kvm?.mmu.lastWrites;
+    return this.request.gfn === null ? (writes?.newest ?? undefined) : writes?.of(this.request.gfn);
+  }
+
+  /** True when an spte of the shadow pages changed, or another page stands in their place. */
+  private lookAtSptes(infos: readonly ShadowPageInfo[]): boolean {
+    let any = false;
+    for (const { hpa } of infos) {
+      let watch = this.watches.get(hpa);
+      if (watch === undefined) {
+        watch = new SpteWatch(this.lab);
+        this.watches.set(hpa, watch);
+      }
+      if (watch.look(hpa)) any = true;
+    }
+    for (const hpa of this.watches.keys()) if (!infos.some((i) => i.hpa === hpa)) this.watches.delete(hpa);
+    return any;
   }
 
   /** Level and format: as asked for, else as the address space links it, else as it is shadowed. */
@@ -150,7 +178,7 @@ class Table implements View {
   }
 
   /** The frames that present leaves map, those nearest the last write's index first. */
-  private frames(infos: readonly ShadowPageInfo[], write: LastWrite | null) {
+  private framesOf(infos: readonly ShadowPageInfo[], write: LastWrite | null) {
     const near = write?.pages[0]?.index ?? 0;
     const found: { hfn: number; gfn: number; rmap: number; spte: number; far: number }[] = [];
     for (const info of infos) {
@@ -174,70 +202,23 @@ const labelOf = (table: GuestTable): string =>
 
 interface FoundWrite {
   readonly gfn: number;
-  readonly seq: number;
   readonly write: LastWrite;
 }
 
-/** Finds the last pte_write to a gfn (or to any) in the trace; each look searches only what is new. */
-class LastWriteFinder {
-  private searched = 0;
-  private found: FoundWrite | null = null;
-  private machine: object | null = null;
-
-  constructor(
-    private readonly lab: LabContext,
-    private readonly gfn: number | null,
-  ) {}
-
-  look(): FoundWrite | null {
-    const { trace } = this.lab.machine;
-    if (this.machine !== this.lab.machine || trace.count < this.searched) {
-      this.machine = this.lab.machine;
-      this.searched = 0;
-      this.found = null;
-    }
-    const oldest = Math.max(this.searched, trace.oldest);
-    this.searched = trace.count;
-    for (let seq = trace.count - 1; seq >= oldest; seq--) {
-      if (trace.kindAt(seq) !== EV_PTE_WRITE) continue;
-      const event = trace.at(seq)!;
-      const gfn = event.words[0]!;
-      if (this.gfn !== null && gfn !== this.gfn) continue;
-      this.found = { gfn, seq, write: this.describe(seq) };
-      break;
-    }
-    return this.found;
+/** A record as it stands now: the next write to its page overwrites it. */
+function describeWrite(record: WriteRecord): FoundWrite {
+  const { gfn, seq, time, offset, bytes, low, high, flooded, count, rows } = record;
+  const pages: LastWrite["pages"][number][] = [];
+  for (let at = 0; at < record.pages * WRITE_PAGE_WORDS; at += WRITE_PAGE_WORDS) {
+    const [hpa, role, verdict, quadrant, index, npte] = rows.subarray(at, at + WRITE_PAGE_WORDS);
+    pages.push({
+      hpa: hpa!,
+      role: role!,
+      verdict: verdict!,
+      quadrant: quadrant!,
+      index: index!,
+      npte: npte!,
+    });
   }
-
-  private describe(seq: number): LastWrite {
-    const { trace } = this.lab.machine;
-    const event = trace.at(seq)!;
-    const [, offset, bytes, low, high, count, flooded] = event.words as number[];
-    const pages: LastWrite["pages"][number][] = [];
-    for (let next = seq + 1; next < trace.count; next++) {
-      const kind = trace.kindAt(next);
-      if (kind === EV_PTE_WRITE || kind === EV_EXIT) break;
-      if (kind !== EV_PTE_WRITE_PAGE) continue;
-      const [hpa, role, verdict, quadrant, index, npte] = trace.at(next)!.words as number[];
-      pages.push({
-        hpa: hpa!,
-        role: role!,
-        verdict: verdict!,
-        quadrant: quadrant!,
-        index: index!,
-        npte: npte!,
-      });
-    }
-    return {
-      seq,
-      time: event.time,
-      offset: offset!,
-      bytes: bytes!,
-      low: low!,
-      high: high!,
-      flooded: flooded !== 0,
-      count: count!,
-      pages,
-    };
-  }
+  return { gfn, write: { seq, time, offset, bytes, low, high, flooded, count, pages } };
 }

@@ -1,8 +1,9 @@
 /**
- * The walk view: one access translated three ways (the guest's tables, the shadow, the TLB), with the bit that decides.
+ * The walk view: one access translated three ways (the guest's tables, the shadow or the host tables, the TLB), with the bit that decides.
  */
 
 import { type Access, walkGuest } from "../../machine/peek/guest-walk.ts";
+import { walkNested } from "../../machine/peek/nested-walk.ts";
 import { walkShadow } from "../../machine/peek/shadow-walk.ts";
 import type { LabContext } from "../context.ts";
 import type { ViewRequest, WalkStep, WalkView } from "../protocol/index.ts";
@@ -57,6 +58,8 @@ export function makeWalk(lab: LabContext, gva: number, access: Access): WalkView
     steps,
     guest: { ok: guest.ok, gpa: guest.gpa, error: guest.error, text: guest.text },
     shadow: shadow === null ? null : { ok: shadow.ok, hpa: shadow.hpa, text: shadow.text },
+    nested:
+      lab.machine.nested === null ? null : walkNested(lab.memory, lab.machine.cpu.paging.nested, gva, guest),
     tlb: { hit: tlb.hit, text: tlb.text },
   };
 }

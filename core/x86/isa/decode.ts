@@ -144,6 +144,7 @@ function parse(big: boolean): Insn {
   if (opcode.hasModRm) {
     const modrm = u8();
     const mod = modrm >>> 6;
+    insn.modrm = modrm;
     insn.reg = (modrm >>> 3) & 7;
     form = opcode.cells[opcode.index(mandatory, mod === 3 ? 1 : 0, insn.reg, modrm & 7)];
     if (form === null || ((form.badReg >>> insn.reg) & 1) === 1) return bad(insn);
@@ -259,6 +260,7 @@ function addr16(cpu: Cpu, insn: Insn): number {
   folded.rep = insn.rep;
   folded.lock = insn.lock;
   folded.reg = insn.reg;
+  folded.modrm = insn.modrm;
   folded.seg = insn.seg;
   folded.imm = insn.imm;
   folded.imm2 = insn.imm2;

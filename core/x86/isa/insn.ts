@@ -2,6 +2,7 @@
  * One decoded instruction, as a block holds it and a handler reads it. All instances have one hidden class.
  * SDM vol. 2, chapter 2 (instruction format).
  */
+import type { Block } from "../blocks.ts";
 import type { Cpu } from "../cpu.ts";
 import type { Row } from "./row.ts";
 
@@ -39,8 +40,13 @@ export class Insn {
   /** Bound by the row for this operand form and size. */
   exec: Exec;
   row: Row;
-  /** Number of the handler in core/x86/chain.ts, or 0. */
+  /** Number of its case in core/x86/chain.ts, or 0: called. Then come what the case reads (hot.ts). */
   hot = 0;
+  /** Number of the register that is written (a store's source, too), and of the other one; a shift's count. */
+  dst = 0;
+  src = 0;
+  /** Bit `seg` of Cpu.flat. */
+  segBit = 0;
   /** Bytes, 1 to 15. */
   length = 0;
   /** Operand size in bytes: 2 or 4 (rows with byte operands know it themselves). */
@@ -56,6 +62,8 @@ export class Insn {
   reg = 0;
   /** ModRM.rm when isReg. */
   rm = 0;
+  /** The ModRM byte, for the x87 opcode register. */
+  modrm = 0;
   /** Effective address: regs[base] + (regs[index] << scale) + disp, in addrsize. NO_REG where absent. */
   base = NO_REG;
   index = NO_REG;
@@ -67,8 +75,19 @@ export class Insn {
   imm = 0;
   /** Second immediate: ENTER's level, the selector of a far pointer. */
   imm2 = 0;
-  /** The instruction behind it in its block; null behind the last. */
+  // In a block (blocks.ts):
+  /** The instruction that comes next in its block; the last leads to the block's end, a dropped block's to STALE. */
   next: Insn | null = null;
+  /** Instructions of the block up to this one and with it. */
+  count = 1;
+  /** Offset of the byte behind it from the block's first byte; where the block follows branches it may be negative. */
+  end = 0;
+  /** The same of a relative branch's target; of a RET that the block follows: of where it is expected to return to. */
+  goes = 0;
+  /** The block that came after leaving its own here: for that EIP, in that fetch epoch. */
+  link: Block | null = null;
+  linkEip = 0;
+  linkEpoch = 0;
 
   constructor(exec: Exec, row: Row) {
     this.exec = exec;

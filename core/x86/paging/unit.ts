@@ -17,6 +17,7 @@ import {
   type TlbEntry,
 } from "../door.ts";
 import { PDPTE_RESERVED_HIGH, PDPTE_RESERVED_LOW, PTE_P } from "./entries.ts";
+import { NESTED_OK, Nested, type NestedState } from "./nested.ts";
 import { TLB_D, TLB_NX, TLB_U, TLB_W, Tlb, type TlbState } from "./tlb.ts";
 import { type WalkContext, Walker } from "./walk.ts";
 
@@ -29,6 +30,8 @@ export interface PagingState {
   pge: boolean;
   pdptes: Uint32Array;
   tlb: TlbState;
+  /** Only while nested paging is on. */
+  nested?: NestedState;
 }
 
 export class Paging implements PagingUnit, WalkContext {
@@ -42,6 +45,7 @@ export class Paging implements PagingUnit, WalkContext {
   readonly tlb: Tlb;
   readonly memory: HostMemory;
   bus: PhysicalBus;
+  readonly nested: Nested;
   private readonly trace: Trace;
   private readonly walker: Walker;
   /** Told before the walk stores into a frame (page version, decoded code). */
@@ -56,6 +60,7 @@ export class Paging implements PagingUnit, WalkContext {
     this.beforeStore = beforeStore;
     this.tlb = new Tlb(memory);
     this.walker = new Walker(this);
+    this.nested = new Nested(this);
   }
 
   stored(hpa: number): void {
@@ -73,7 +78,8 @@ export class Paging implements PagingUnit, WalkContext {
   }
 
   loadPdptes(cr3: number): boolean {
-    const hfn = this.bus.frameOf(cr3 >>> 12);
+    const hfn = this.nested.on ? this.nested.frameOfPdpt(cr3 >>> 12) : this.bus.frameOf(cr3 >>> 12);
+    if (this.nested.failed) return false;
     const at = hfn < 0 ? -1 : ((hfn << 12) | (cr3 & 0xfe0)) >> 2;
     const u32 = this.memory.u32;
     for (let i = 0; i < 4; i++) {
@@ -90,6 +96,7 @@ export class Paging implements PagingUnit, WalkContext {
   flush(why: number, keepGlobal: boolean): void {
     if (this.trace.on) this.trace.emit(EV_TLB_FLUSH, why);
     this.tlb.flush(keepGlobal);
+    this.nested.flushGuest();
   }
 
   /** MOV CR3's flush: global entries stay when CR4.PGE is set (SDM vol. 3, 4.10.4.1). */
@@ -100,6 +107,7 @@ export class Paging implements PagingUnit, WalkContext {
   invlpg(la: number): void {
     if (this.trace.on) this.trace.emit(EV_INVLPG, la);
     this.tlb.invlpg(la);
+    this.nested.flushGuest();
   }
 
   entries(): TlbEntry[] {
@@ -107,7 +115,8 @@ export class Paging implements PagingUnit, WalkContext {
   }
 
   /**
-   * Index of a TLB entry that permits the access, walking when there is none; -1: a page fault, code in `error`.
+   * Index of a TLB entry that permits the access, walking when there is none; -1: a page fault, code in `error`
+   * (or a nested fault: `nested.failed`).
    * An entry that is too narrow, or lacks D for a write, is walked again and the walk decides.
    */
   lookup(la: number, access: number): number {
@@ -126,6 +135,7 @@ export class Paging implements PagingUnit, WalkContext {
   }
 
   private fill(i: number, la: number, access: number): number {
+    if (this.nested.on) return this.fillNested(i, la, access);
     const walker = this.walker;
     const mode = this.mode;
     const found =
@@ -143,8 +153,21 @@ export class Paging implements PagingUnit, WalkContext {
     return i;
   }
 
+  /** As `fill`, in two dimensions. -1 is a page fault of the guest's, or a nested fault: then `nested.failed`. */
+  private fillNested(i: number, la: number, access: number): number {
+    const { nested } = this;
+    if (nested.walk(la, access) !== NESTED_OK) {
+      this.error = nested.walker.error;
+      this.tlb.dropPage(la);
+      return -1;
+    }
+    this.tlb.set(i, la, nested.walker.pfn, nested.hfn, nested.walker.flags);
+    return i;
+  }
+
   save(): PagingState {
     return {
+      ...(this.nested.on ? { nested: this.nested.save() } : {}),
       mode: this.mode,
       cr3: this.cr3,
       wp: this.wp,
@@ -159,6 +182,9 @@ export class Paging implements PagingUnit, WalkContext {
   load(state: PagingState): void {
     this.configure(state.mode, state.cr3, state.wp, state.nxe, state.pse, state.pge);
     this.pdptes.set(state.pdptes);
-    this.tlb.load(state.tlb, (pfn) => this.bus.frameOf(pfn));
+    if (state.nested !== undefined) this.nested.load(state.nested);
+    else this.nested.off();
+    const { nested } = this;
+    this.tlb.load(state.tlb, (pfn) => (nested.on ? nested.peek(pfn) : this.bus.frameOf(pfn)));
   }
 }

@@ -53,6 +53,9 @@ export class Walker {
   flags = 0;
   /** Page-fault error code, when it did not (SDM vol. 3, 4.7). */
   error = 0;
+  /** Host frame of the page table that the walk came through, or -1; W, U and NX (bit 31) of the entry above it. */
+  tableHfn = -1;
+  tableRights = 0;
 
   constructor(on: WalkContext) {
     this.on = on;
@@ -60,6 +63,7 @@ export class Walker {
 
   /** Paging off: the linear address is the physical one. */
   walkOff(la: number): boolean {
+    this.tableHfn = -1;
     this.pfn = la >>> 12;
     this.flags = TLB_W | TLB_U | TLB_D;
     return true;
@@ -70,6 +74,7 @@ export class Walker {
     const on = this.on;
     // I/D is reported only where execute-disable exists: not in this mode (SDM vol. 3, 4.7).
     const kind = access & (ACCESS_WRITE | ACCESS_USER);
+    this.tableHfn = -1;
     const pdeAt = this.word(on.cr3 >>> 12, (la >>> 22) << 2);
     const pde = pdeAt < 0 ? -1 : on.memory.i32[pdeAt >> 2]!;
     if ((pde & PTE_P) === 0) return this.fault(kind);
@@ -82,10 +87,18 @@ export class Walker {
       return this.done(pde & (PTE_W | PTE_U), dirty, false, TLB_4M);
     }
     this.mark(pdeAt, pde, PTE_A);
-    const pteAt = this.word(pde >>> 12, ((la >>> 12) & 0x3ff) << 2);
-    const pte = pteAt < 0 ? -1 : on.memory.i32[pteAt >> 2]!;
+    return this.page32(la, access, pde & (PTE_W | PTE_U), on.bus.frameOf(pde >>> 12));
+  }
+
+  /** The rest of `walk32`: the entry of the page table in host frame `hfn` (-1: no memory), below rights W and U. */
+  page32(la: number, access: number, upper: number, hfn: number): boolean {
+    const kind = access & (ACCESS_WRITE | ACCESS_USER);
+    this.tableHfn = hfn;
+    this.tableRights = upper;
+    const pteAt = hfn < 0 ? -1 : (hfn << 12) | (((la >>> 12) & 0x3ff) << 2);
+    const pte = pteAt < 0 ? -1 : this.on.memory.i32[pteAt >> 2]!;
     if ((pte & PTE_P) === 0) return this.fault(kind);
-    const rights = pde & pte & (PTE_W | PTE_U);
+    const rights = upper & pte;
     if (!this.allows(rights, false, access)) return this.fault(kind | ACCESS_PRESENT);
     const dirty = this.markLeaf(pteAt, pte, access);
     this.pfn = pte >>> 12;
@@ -97,6 +110,7 @@ export class Walker {
     const on = this.on;
     const kind = on.nxe ? access & ACCESS_KIND : access & (ACCESS_WRITE | ACCESS_USER);
     const reservedHigh = on.nxe ? PAE_RESERVED_HIGH : PAE_RESERVED_HIGH | PTE_NX_HIGH;
+    this.tableHfn = -1;
     const slot = la >>> 30;
     const pdpte = on.pdptes[slot * 2]!;
     if ((pdpte & PTE_P) === 0) return this.fault(kind);
@@ -117,13 +131,24 @@ export class Walker {
       return this.done(pde & (PTE_W | PTE_U), dirty, nx, TLB_2M);
     }
     this.mark(pdeAt, pde, PTE_A);
-    const pteAt = this.word(((pdeHigh & 0xf) << 20) | (pde >>> 12), ((la >>> 12) & 0x1ff) << 3);
+    const upper = (pde & (PTE_W | PTE_U)) | (pdeHigh & PTE_NX_HIGH);
+    return this.pagePae(la, access, upper, on.bus.frameOf(((pdeHigh & 0xf) << 20) | (pde >>> 12)));
+  }
+
+  /** The rest of `walkPae`, as `page32`; bit 31 of `upper` is NX. */
+  pagePae(la: number, access: number, upper: number, hfn: number): boolean {
+    const on = this.on;
+    const kind = on.nxe ? access & ACCESS_KIND : access & (ACCESS_WRITE | ACCESS_USER);
+    const reservedHigh = on.nxe ? PAE_RESERVED_HIGH : PAE_RESERVED_HIGH | PTE_NX_HIGH;
+    this.tableHfn = hfn;
+    this.tableRights = upper;
+    const pteAt = hfn < 0 ? -1 : (hfn << 12) | (((la >>> 12) & 0x1ff) << 3);
     const pte = pteAt < 0 ? -1 : on.memory.i32[pteAt >> 2]!;
     const pteHigh = pteAt < 0 ? -1 : on.memory.i32[(pteAt >> 2) + 1]!;
     if ((pte & PTE_P) === 0) return this.fault(kind);
     if ((pteHigh & reservedHigh) !== 0) return this.fault(kind | ACCESS_PRESENT | ACCESS_RSVD);
-    const rights = pde & pte & (PTE_W | PTE_U);
-    const nx = (pdeHigh | pteHigh) < 0;
+    const rights = upper & pte & (PTE_W | PTE_U);
+    const nx = (upper | pteHigh) < 0;
     if (!this.allows(rights, nx, access)) return this.fault(kind | ACCESS_PRESENT);
     const dirty = this.markLeaf(pteAt, pte, access);
     this.pfn = ((pteHigh & 0xf) << 20) | (pte >>> 12);

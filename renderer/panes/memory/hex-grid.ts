@@ -99,7 +99,7 @@ const LIT_MS = 150;
 export class HexGrid {
   private readonly rows: Row[] = [];
   private lastPush = -1;
-  private fading = false;
+  private fading: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     private readonly root: HTMLElement,
@@ -114,6 +114,11 @@ export class HexGrid {
     if (fresh) this.lastPush = state.pushes;
     for (let i = 0; i < state.rows; i++) this.drawRow(this.rows[i]!, i, state, fresh, count);
     return count;
+  }
+
+  /** Nothing is drawn any more. */
+  close(): void {
+    if (this.fading !== null) clearTimeout(this.fading);
   }
 
   /** Row and cell of a pointer event's target, or null. */
@@ -291,10 +296,9 @@ export class HexGrid {
   }
 
   private fadeLater(): void {
-    if (this.fading) return;
-    this.fading = true;
-    setTimeout(() => {
-      this.fading = false;
+    if (this.fading !== null) return;
+    this.fading = setTimeout(() => {
+      this.fading = null;
       const now = performance.now();
       let burning = false;
       for (const row of this.rows)

@@ -15,7 +15,11 @@ export const COLUMNS = [
   { id: "glevels", title: "glev", help: "Levels of the guest's paging when it was made" },
   { id: "role", title: "role", help: "The role word: with the gfn the page's key" },
   { id: "kind", title: "kind", help: "metaphysical: it shadows no guest table" },
-  { id: "access", title: "acc", help: "hugepage_access: W and U of the large entry it was made for" },
+  {
+    id: "access",
+    title: "acc",
+    help: "hugepage_access: W and U of the large entry it was made for; from E1 on the rights of every page",
+  },
   { id: "rootCount", title: "roots", help: "How many roots use it now" },
   { id: "parents", title: "parents", help: "sptes that name it" },
   { id: "present", title: "present", help: "Present sptes of 512, and how many of them are writable" },
@@ -64,8 +68,9 @@ export function arrange(pages: readonly ShadowPageInfo[], filter: string, sort: 
     );
 }
 
-/** hugepage_access in letters: W, U, and NX where a third bit says so. */
+/** hugepage_access in letters: W, U; in later versions access, as their tracepoints write it. */
 export function accessText(page: ShadowPageInfo): string {
+  if (page.access !== "") return page.access;
   if (!page.metaphysical || page.glevels === 0) return "";
   const letters = `${page.hugepageAccess & 2 ? "U" : ""}${page.hugepageAccess & 1 ? "W" : ""}`;
   return letters === "" ? "read" : letters;
@@ -74,6 +79,7 @@ export function accessText(page: ShadowPageInfo): string {
 /** What kind of shadow page it is, in a word or two. */
 export function kindText(page: ShadowPageInfo): string {
   if (page.metaphysical) return page.glevels === 0 ? "paging off" : "large page";
+  if (page.unsync) return "page table, unsync";
   return page.level === 1 ? "page table" : page.level === 2 ? "directory" : `level ${page.level}`;
 }
 

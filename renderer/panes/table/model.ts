@@ -9,6 +9,7 @@ import {
   type TableView,
   VERDICT_SKIPPED,
   VERDICT_TOUCHED,
+  VERDICT_UNSYNC,
 } from "../../../core/lab/protocol/index.ts";
 import {
   CELL_EMPTY,
@@ -106,6 +107,31 @@ export const otherShadows = (view: TableView): ShadowPageInfo[] =>
   view.shadows
     .map((s) => s.info)
     .filter((info) => info.level !== view.level || entrySizeOf(info.glevels) !== view.entrySize);
+
+/** What entries and sptes held in an earlier view of the same table, where it differs now. Keys: entry number, "hpa.index". */
+export function changesOf(before: TableView, now: TableView): [number | string, EntryValue][] {
+  const found: [number | string, EntryValue][] = [];
+  if (before.gfn !== now.gfn || before.level !== now.level || before.entrySize !== now.entrySize)
+    return found;
+  const compare = (
+    old: Uint32Array,
+    fresh: Uint32Array,
+    size: 4 | 8,
+    key: (i: number) => number | string,
+  ) => {
+    const words = size / 4;
+    if (old.length !== fresh.length) return;
+    for (let i = 0; i < fresh.length; i += words)
+      if (old[i] !== fresh[i] || (words === 2 && old[i + 1] !== fresh[i + 1]))
+        found.push([key(i / words), entryOf(old, i / words, size)]);
+  };
+  compare(before.entries, now.entries, now.entrySize, (i) => i);
+  for (const { info, sptes } of now.shadows) {
+    const old = before.shadows.find((shadow) => shadow.info.hpa === info.hpa);
+    if (old !== undefined) compare(old.sptes, sptes, 8, (i) => `${info.hpa}.${i}`);
+  }
+  return found;
+}
 
 /** The write that the picture is about: the one that the next instruction makes, else the last one. */
 export interface ShownWrite {
@@ -210,6 +236,8 @@ export function verdictsOf(write: Pick<LastWrite, "pages">): Verdict[] {
         text: `skipped: wrong quadrant (q${own} ≠ q${page.quadrant})`,
         sptes: [],
       };
+    if (page.verdict === VERDICT_UNSYNC)
+      return { ...base, tone: "skip" as const, text: PTE_WRITE_VERDICT[page.verdict]!, sptes: [] };
     return {
       ...base,
       tone: "zap" as const,

@@ -32,6 +32,8 @@ describe.skipIf(!hasQemu())("the memory is as in qemu", () => {
     ["quadrant", "the frames", 0x5670000, 0x28000],
     ["nonpae-kernel", "the program and its stacks", 0x100000, imageLength("nonpae-kernel")],
     ["nonpae-kernel", "tables and frames", 0x200000, 0xe00000],
+    ["nanobench", "the directory and the program's tables", 0x1000, 0x2000],
+    ["nanobench", "the tables and frames", 0x300000, 0xd00000],
   ])("%s: %s", async (id, _what, gpa, length) => {
     const guest = GUESTS.find((g) => g.id === id)!;
     // Twice the memory: a BIOS keeps its tables at the end.

@@ -23,7 +23,7 @@ describe.skipIf(!builds)("the C kernel", () => {
     expect(run.stop).toBe("hlt");
   });
 
-  it.each(["P", "B", "C"])("prints its results under %s, and the audit is clean", (policy) => {
+  it.each(["P", "B", "C", "nested"])("prints its results under %s, and the audit is clean", (policy) => {
     const run = runMachine(buildCKernel(), "auto", { memory: 16 << 20, policy });
     expect(run.text).toBe(ckernelText());
     expect(run.violations).toEqual([]);

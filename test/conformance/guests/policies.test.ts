@@ -1,5 +1,5 @@
 /**
- * The built-in guests under each policy: under none, P, B and C they print the same and end in the same memory, and
+ * The built-in guests under each policy: under none, P, B, C and nested paging they print the same and end in the same memory, and
  * the audit finds nothing; under D the guest itself finds the corruption that commit fce0657 prevents.
  */
 import { readFileSync } from "node:fs";
@@ -35,8 +35,9 @@ describe.each(GUESTS.map((g) => g.id))("%s", (id) => {
     expect(reference().stop).toBe(HALT);
   });
 
-  it.each(["P", "B", "C"])("does the same under %s", (policy) => {
-    const run = runGuest(id, policy);
+  it.each(["P", "B", "C", "nested", "nested over 3 levels"])("does the same under %s", (words) => {
+    const [policy, ...over] = words.split(" ");
+    const run = runGuest(id, policy!, over.length > 0 ? { nestedLevels: 3, walkCache: 4, tlb: "svm" } : {});
     expect(run.text).toBe(expected(id));
     expect(run.stop).toBe(HALT);
     expect(run.violations).toEqual([]);

@@ -10,7 +10,7 @@ import { BYTES, type Case, CODE, DATA, LANDING, LOW, STACK, WINDOW } from "./hos
 
 /** Rows that a user program cannot run, whose result is not ours to choose, or that name segments of the host. */
 const EXCLUDED =
-  /^(hlt|cli|sti|in|out|ins.*|outs.*|int|int3|into|iret.*|retf|les|lds|lss|lfs|lgs|cpuid|rdtsc|rdmsr|wrmsr|clts|invlpg|invd|wbinvd|l[gil]dt|ltr|lmsw|smsw|s[gil]dt|str|ud[012]|rsm|fwait|[lms]fence|prefetch.*|cldemote|endbr.*)$/;
+  /^(hlt|cli|sti|in|out|ins.*|outs.*|int|int3|into|iret.*|retf|les|lds|lss|lfs|lgs|cpuid|rdtsc|rdmsr|wrmsr|clts|invlpg|invd|wbinvd|l[gil]dt|ltr|lmsw|smsw|s[gil]dt|str|ud[012]|rsm|fwait|int1|sysenter|sysexit|rdpmc|lar|lsl|verr|verw|[lms]fence|prefetch.*|cldemote|endbr.*)$/;
 
 function testable(row: Row): boolean {
   if (row.bind === null || EXCLUDED.test(row.name)) return false;

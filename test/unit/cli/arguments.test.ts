@@ -65,7 +65,7 @@ describe("run", () => {
         ..."--max-instructions 1_000_000 --serial - --json r.json --memory-dump m.bin --audit every".split(
           " ",
         ),
-        ..."--address=0x200000 --unimplemented ud".split(" "),
+        ..."--address=0x200000 --unimplemented ud --nested-levels 3 --walk-cache 16".split(" "),
       ),
     ).toEqual({
       command: "run",
@@ -84,6 +84,8 @@ describe("run", () => {
       memoryDump: "m.bin",
       audit: "every",
       unimplemented: "ud",
+      nestedLevels: 3,
+      walkCache: 16,
     });
   });
 });
@@ -98,6 +100,8 @@ describe("refusals say what would be right", () => {
     [["run", "a", "--policy"], /--policy needs a value/],
     [["run", "a", "--audit", "always"], /every, full, end or off, not "always"/],
     [["run", "a", "--tlb", "x"], /vmx or svm/],
+    [["run", "a", "--nested-levels", "5"], /3 or 4, not "5"/],
+    [["run", "a", "--walk-cache", "65"], /from 0 to 64, not "65"/],
     [["run", "a", "--memory", "much"], /a size such as 64M/],
     [["run", "a", "--max-instructions", "1e6"], /whole number/],
     [["run", "a", "--address", "0x100000000"], /32-bit address/],

@@ -26,6 +26,7 @@ const io: CliIo = {
     return bytes;
   },
   writeFile: (path, bytes) => void files.set(path, bytes),
+  makeFolder: () => {},
   writeSparse: (path, size, chunks) => void holes.set(path, { size, chunks: [...chunks] }),
 };
 beforeEach(() => {
@@ -107,7 +108,7 @@ describe("run", () => {
       cpu: { eip: 0x200008, esp: 0x7c00, ebx: 0, eflags: 2, cs: 8, ds: 16, cpl: 0, cr3: 0 },
       serial: "A",
     });
-    files.set("f.bin", Uint8Array.of(0xd9, 0xe8));
+    files.set("f.bin", Uint8Array.of(0x0f, 0x37));
     expect(await quadrant("run f.bin --kind flat --json r.json")).toBe(0);
     expect(report("r.json").stop).toMatchObject({ reason: "unimplemented", eip: 0x100000 });
     expect(await quadrant("run f.bin --kind flat --unimplemented ud --json r.json")).toBe(0);
@@ -118,7 +119,7 @@ describe("run", () => {
 describe("refusals: exit code 2 and one sentence", () => {
   test.each([
     ["run nothing.bin", /nothing.bin cannot be read: .* built-in guests are quadrant/],
-    ["run quadrant --policy Z", /no policy "Z"; there are none, P, B, C, D/],
+    ["run quadrant --policy Z", /no policy "Z"; there are none, A0, A, P, B, C, D, E1, E2, E3, F/],
     ["run quadrant --hazards bogus=guarded", /no hazard "bogus"/],
     ["run quadrant --memory 3M", /memory must be at least/],
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],
@@ -147,4 +148,53 @@ test("list, help and version print to standard output", async () => {
   out = "";
   expect(await quadrant("--version")).toBe(0);
   expect(out).toMatch(/^quadrant \d+\.\d+\.\d+\n$/);
+});
+
+describe("experiment", () => {
+  test("lists what there is, without a name", async () => {
+    expect(await quadrant("experiment")).toBe(0);
+    expect(out).toContain("nanobench");
+    expect(out).toContain("Pentium 4 672");
+  });
+
+  test("writes a table, the whole result and pictures, with a processor of the user's own", async () => {
+    const cycles = {
+      instruction: 1,
+      exception: 100,
+      vm_exit: 10,
+      vm_entry: 20,
+      vmcs_read: 0,
+      vmcs_write: null,
+    };
+    files.set("mine.json", new TextEncoder().encode(JSON.stringify({ id: "mine", title: "Mine", cycles })));
+    expect(await quadrant("experiment quadrant --out there --costs mine.json")).toBe(0);
+    expect([...files.keys()].sort()).toEqual([
+      "mine.json",
+      "there/quadrant-refills.svg",
+      "there/quadrant.csv",
+      "there/quadrant.json",
+    ]);
+    const text = (name: string) => new TextDecoder().decode(files.get(name));
+    expect(text("there/quadrant-refills.svg")).toMatch(/^<svg .*Refills, P.*<\/svg>/s);
+    const whole = JSON.parse(text("there/quadrant.json")) as { rows: Record<string, unknown>[] };
+    expect(whole.rows[0]!.exits_B).toBeGreaterThan(0);
+    expect(whole.rows[0]!.cycles_B_mine).toBeNull();
+    expect(text("there/quadrant.csv").split("\r\n").length).toBe(whole.rows.length + 2);
+    expect(out).toContain("Refills more under P");
+  }, 180_000);
+
+  test.each([
+    ["experiment nothing", /there is no experiment "nothing"; there are nanobench, quadrant/],
+    ["experiment quadrant --oot x", /no option --oot; it takes --out and --costs/],
+    ["experiment quadrant --out", /--out needs a value/],
+    ["experiment quadrant nanobench", /one experiment at a time/],
+    ["experiment quadrant --costs none.json", /none.json cannot be read/],
+    ["experiment quadrant --costs bad.json", /bad.json is not JSON/],
+    ["experiment quadrant --costs short.json", /short.json: cycles/],
+  ])("refuses %s", async (words, sentence) => {
+    files.set("bad.json", new TextEncoder().encode("{"));
+    files.set("short.json", new TextEncoder().encode('{"id":"a","title":"b","cycles":{"instruction":1}}'));
+    expect(await quadrant(words)).toBe(2);
+    expect(err.join("\n")).toMatch(sentence);
+  });
 });

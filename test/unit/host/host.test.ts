@@ -216,6 +216,23 @@ describe("pushes", () => {
     expect(lab.figures.at(-1)).toBe(true);
   });
 
+  test("a window that is late gets lighter pushes: a calm view has its turn in every fourth at most", () => {
+    lab.calmViews = 8;
+    send({ type: "view", view: 1, request: { kind: "console" } });
+    send({ type: "ack", seq: 0 });
+    command(1, "run");
+    lab.calm.length = 0;
+    lab.figures.length = 0;
+    for (let slices = 1; lab.calm.length < 41; slices++) {
+      turn();
+      // Eighty milliseconds between a push and its acknowledgement.
+      if (slices % 20 === 0) send({ type: "ack", seq: pushes().at(-1)!.seq });
+    }
+    expect(Math.max(...lab.calm.slice(1))).toBeLessThanOrEqual(2);
+    expect(lab.calm.slice(1).reduce((sum, most) => sum + most, 0)).toBe(80);
+    expect(lab.figures.slice(1).filter((wanted) => wanted).length).toBe(10);
+  });
+
   test("hello begins anew: views closed, status again, whatever was acknowledged", () => {
     send({ type: "view", view: 1, request: { kind: "console" } });
     send({ type: "hello" });

@@ -329,7 +329,7 @@ export class Lab {
   /** The page with this key, as pool index. */
   page(gfn: number, role: number): number {
     const { mmu } = this.kvm;
-    for (let page = 0; page < 256; page++) {
+    for (let page = 0; page < mmu.poolSize; page++) {
       if (mmu.active[page] === 1 && mmu.gfn[page] === gfn && mmu.role[page] === role) return page;
     }
     return -1;

@@ -4,24 +4,17 @@ import { freeSomePages, getPage, zapPage } from "../../../core/kvm/shadow/page.t
 import { addParent, parentsOf, removeParent } from "../../../core/kvm/shadow/parents.ts";
 import { rmapAdd, rmapOf, rmapRemove } from "../../../core/kvm/shadow/rmap.ts";
 import { decodeRole, quadrantOf, roleWord } from "../../../core/kvm/shadow/role.ts";
+import { index32 } from "../../../core/x86/paging/entries.ts";
 import { A, D, Lab, P, PS, U, W } from "./double.ts";
+import { ADDRESSES, LAYOUTS, ROLES } from "./vectors.ts";
 
 describe("3.4, 3.5: quadrants and role words", () => {
-  const rows: [gva: number, slot: number, q2: number, i2: number, q1: number, i1: number][] = [
-    [0x00000000, 0, 0, 0, 0, 0],
-    [0x00200000, 0, 0, 1, 1, 0],
-    [0x003ff000, 0, 0, 1, 1, 511],
-    [0x08048000, 0, 0, 64, 0, 72],
-    [0x40000000, 1, 1, 0, 0, 0],
-    [0x7fe00000, 1, 1, 511, 1, 0],
-    [0x80000000, 2, 2, 0, 0, 0],
-    [0xc0000000, 3, 3, 0, 0, 0],
-    [0xc0200000, 3, 3, 1, 1, 0],
-    [0xffc00000, 3, 3, 510, 0, 0],
-    [0xffffe000, 3, 3, 511, 1, 510],
-  ];
   it("follows the worked examples through a real fault", () => {
-    for (const [gva, slot, q2, i2, q1, i1] of rows) {
+    for (const { gva: text, pde, pte, root: slot, level2, level1 } of ADDRESSES) {
+      const gva = Number(text);
+      const [q2, i2] = level2;
+      const [q1, i1] = level1;
+      expect([index32(gva, 2), index32(gva, 1)]).toEqual([pde, pte]);
       expect([quadrantOf(2, gva | 0, 2), quadrantOf(2, gva | 0, 1)]).toEqual([q2, q1]);
       const lab = new Lab();
       lab.poke(0x1000 + (gva >>> 22) * 4, 0x2000 | P | W | U);
@@ -38,13 +31,17 @@ describe("3.4, 3.5: quadrants and role words", () => {
   });
 
   it("builds the role words of 3.5", () => {
-    expect([0, 1, 2, 3].map((q) => roleWord(2, 2, q, false, 0))).toEqual([0x22, 0x122, 0x222, 0x322]);
-    expect(roleWord(2, 1, 1, false, 0)).toBe(0x112);
-    expect(roleWord(2, 1, 0, true, 3)).toBe(0x70012);
-    expect(roleWord(2, 1, 1, true, 1)).toBe(0x30112);
-    expect([roleWord(3, 2, 0, false, 0), roleWord(3, 1, 0, false, 0)]).toEqual([0x23, 0x13]);
-    expect(roleWord(3, 1, 0, true, 3)).toBe(0x70013);
-    expect([roleWord(0, 2, 3, true, 0), roleWord(0, 1, 1, true, 0)]).toEqual([0x10320, 0x10110]);
+    for (const { what, word, glevels, level, quadrant, metaphysical, access } of ROLES) {
+      const built = roleWord(glevels, level, quadrant, metaphysical, access);
+      expect(built, what).toBe(Number(word));
+      expect(decodeRole(built)).toMatchObject({
+        glevels,
+        level,
+        quadrant,
+        metaphysical,
+        hugepageAccess: access,
+      });
+    }
     expect(decodeRole(0x70112)).toEqual({
       word: 0x70112,
       glevels: 2,
@@ -70,6 +67,31 @@ describe("3.4, 3.5: quadrants and role words", () => {
     for (const role of [0x30012, 0x30112]) expect(lab.page(0x800, role)).toBeGreaterThanOrEqual(0);
     expect(lab.violations()).toEqual([]);
   });
+});
+
+describe("9.4: role words of each version", () => {
+  for (const { policy, what, word, fields } of LAYOUTS) {
+    it(`${policy}: ${what}`, () => {
+      const lab = new Lab({ policy, pages: 4096 });
+      lab.poke(0x1000 + 256 * 4, 0x2000 | P | W);
+      lab.poke(0x2000 + 512 * 4, 0x5000 | P | W | A | D);
+      lab.poke(0x1000 + 257 * 4, 0x40_0000 | PS | P | W | U | A | D);
+      lab.pagingOn(0x1000, 0x10);
+      expect(lab.read(0x4020_0000).fault).toBe(-1);
+      expect(lab.read(0x4060_0000).fault).toBe(-1);
+      const shown = lab.kvm.shadowPages().find((page) => page.word === Number(word));
+      expect(
+        shown,
+        lab.kvm
+          .shadowPages()
+          .map((p) => p.word.toString(16))
+          .join(" "),
+      ).toBeDefined();
+      const set = Object.entries(shown!.fields).filter(([, value]) => value !== 0);
+      expect(Object.fromEntries(set)).toEqual(fields);
+      expect(lab.violations()).toEqual([]);
+    });
+  }
 });
 
 describe("4.6: parents", () => {

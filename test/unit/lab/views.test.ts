@@ -1,5 +1,6 @@
 /** Each view against values computed here from the machine's bytes, by another way. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { WRITE_PAGE_WORDS } from "../../../core/kvm/index.ts";
 import { Lab } from "../../../core/lab/index.ts";
 import type { ViewData, ViewRequest } from "../../../core/lab/protocol/index.ts";
 import {
@@ -12,7 +13,12 @@ import {
   ROLE_PT,
   ROLE_SHADOW,
 } from "../../../core/lab/protocol/index.ts";
-import { EV_PTE_WRITE, VERDICT_SKIPPED, VERDICT_TOUCHED } from "../../../core/trace/events.ts";
+import {
+  EV_PTE_WRITE,
+  EV_PTE_WRITE_PAGE,
+  VERDICT_SKIPPED,
+  VERDICT_TOUCHED,
+} from "../../../core/trace/events.ts";
 
 const TABLE = 0x1234;
 const LEFT = 0x08048000;
@@ -211,10 +217,70 @@ describe("the table", () => {
     expect(first).toMatchObject({ gfn: TABLE, level: 1, lastWrite: null, upcoming: { offset: 584 * 4 } });
     step();
     expect(again<"table">()).toMatchObject({ gfn: TABLE, upcoming: null, lastWrite: { offset: 584 * 4 } });
-    lab.sharedTrace.clear();
+    // A machine opened anew knows of no write.
+    const saved = new Uint8Array(lab.command({ name: "saveMachine" }) as Uint8Array);
+    lab.command({ name: "openMachine", bytes: saved });
     const view = open({ kind: "table", gfn: null, level: null });
-    expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0, upcoming: null });
+    expect(view).toMatchObject({ gfn: 1, level: 2, gvaBase: 0, upcoming: null, lastWrite: null });
     expect(view.shadows.map((s) => s.info.quadrant)).toEqual([0, 1, 2, 3]);
+  });
+
+  test("the last write is known with the trace off, to each table its own", () => {
+    lab.command({ name: "setTrace", on: false });
+    step();
+    const write = open({ kind: "table", gfn: TABLE, level: null }).lastWrite!;
+    expect(write).toMatchObject({ offset: 584 * 4, bytes: 4, low: u32At(TABLE * 4096 + 584 * 4), count: 1 });
+    expect(write.pages.map((p) => p.verdict).toSorted()).toEqual(
+      [VERDICT_TOUCHED, VERDICT_SKIPPED].toSorted(),
+    );
+    const other = open({ kind: "table", gfn: 1, level: 2 });
+    expect(other.lastWrite).toBeNull();
+    lab.command({
+      name: "edit",
+      space: "gpa",
+      as: "emulator",
+      address: 0x1000 + 4 * 5,
+      size: 4,
+      low: 0x27,
+      high: 0,
+    });
+    expect(again<"table">()!.lastWrite).toMatchObject({ offset: 20, low: 0x27 });
+    expect(open({ kind: "table", gfn: TABLE, level: null }).lastWrite).toEqual(write);
+    expect(open({ kind: "table", gfn: null, level: null })).toMatchObject({
+      gfn: 1,
+      lastWrite: { offset: 20 },
+    });
+    expect(lab.machine.trace.count).toBeGreaterThan(0);
+  });
+
+  test("what the records of last writes say is what the trace says", () => {
+    lab.command({ name: "loadGuest", guest: "nonpae-kernel" });
+    lab.command({ name: "run" });
+    const { trace } = lab.machine;
+    let seen = 0;
+    for (let i = 0; i < 400 && lab.running; i++) {
+      lab.slice(211);
+      {
+        const record = lab.machine.kvm!.mmu.lastWrites.newest;
+        if (record === null) continue;
+        let seq = trace.count - 1;
+        while (seq >= trace.oldest && trace.kindAt(seq) !== EV_PTE_WRITE) seq--;
+        if (seq < trace.oldest) continue;
+        const { time, words } = trace.at(seq)!;
+        const { gfn, offset, bytes, low, high, count, flooded } = record;
+        expect([time, gfn, offset, bytes, low, high, count, flooded ? 1 : 0]).toEqual([
+          record.time,
+          ...words,
+        ]);
+        const pages: number[] = [];
+        for (let next = seq + 1; next < trace.count; next++) {
+          if (trace.kindAt(next) === EV_PTE_WRITE_PAGE) pages.push(...trace.at(next)!.words);
+        }
+        expect([...record.rows.subarray(0, record.pages * WRITE_PAGE_WORDS)]).toEqual(pages);
+        seen++;
+      }
+    }
+    expect(seen).toBeGreaterThan(50);
   });
 
   test("the directory is shadowed by four pages, one a quadrant", () => {

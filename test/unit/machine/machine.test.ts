@@ -68,11 +68,11 @@ describe("stops", () => {
   });
 
   test("an instruction that is missing stops with its bytes and name, or raises #UD", () => {
-    const machine = bootFlat([0xd9, 0xe8], { policy: "B" }); // fld1
+    const machine = bootFlat([0x0f, 0x37], { policy: "B" }); // getsec
     machine.run(10);
     expect(machine.stop.reason).toBe("unimplemented");
-    expect(machine.stop.detail).toMatch(/at 0x100000, bytes d9 e8/);
-    const lenient = bootFlat([0xd9, 0xe8], { policy: "B", unimplemented: "ud" });
+    expect(machine.stop.detail).toMatch(/at 0x100000, bytes 0f 37/);
+    const lenient = bootFlat([0x0f, 0x37], { policy: "B", unimplemented: "ud" });
     lenient.run(10);
     expect(lenient.stop.reason).toBe("triple-fault");
   });
@@ -100,7 +100,7 @@ describe("input", () => {
     expect(serialOf(machine)).toBe("Hi");
   });
 
-  test.each(["none", "P", "B", "C"])("an interrupt wakes a halted guest (%s)", (policy) => {
+  test.each(["none", "P", "B", "C", "nested"])("an interrupt wakes a halted guest (%s)", (policy) => {
     const machine = bootFlat(INTERRUPT_ECHO, { policy });
     machine.run(1000);
     expect(machine.stop.reason).toBe("hlt");
@@ -143,7 +143,7 @@ describe("input", () => {
 
 describe("policies on one timeline", () => {
   test.each(["nonpae-kernel", "pae-kernel", "quadrant"])("%s prints the same under all", (id) => {
-    const runs = ["none", "P", "B", "C"].map((policy) => {
+    const runs = ["none", "P", "B", "C", "nested"].map((policy) => {
       const machine = bootGuest(id, { policy });
       machine.run(10_000_000);
       expect(machine.stop.reason).toBe("hlt");
@@ -164,11 +164,12 @@ describe("policies on one timeline", () => {
     const plain = bootGuest("pae-kernel", { policy: "none" });
     plain.run(10_000_000);
     const machine = bootGuest("pae-kernel", { policy: "B" });
-    for (const policy of ["C", "none", "P", "none", "B"]) {
+    for (const policy of ["C", "nested", "none", "P", "none", "nested", "B"]) {
       machine.run(40_000);
       machine.input({ kind: "policy", policy });
       expect(machine.setup.policy).toBe(policy);
-      expect(machine.kvm === null).toBe(policy === "none");
+      expect(machine.kvm === null).toBe(policy === "none" || policy === "nested");
+      expect(machine.nested !== null).toBe(policy === "nested");
       expect(machine.audit().violations).toEqual([]);
     }
     machine.run(10_000_000);
@@ -192,7 +193,7 @@ describe("snapshots", () => {
     fc.assert(
       fc.property(
         fc.constantFrom("quadrant", "nonpae-kernel", "pae-kernel"),
-        fc.constantFrom("none", "P", "B", "C"),
+        fc.constantFrom("none", "P", "B", "C", "nested"),
         fc.constantFrom("vmx", "svm"),
         fc.integer({ min: 0, max: 320_000 }),
         fc.integer({ min: 0, max: 20_000 }),
@@ -241,7 +242,15 @@ const input: fc.Arbitrary<Input> = fc.oneof(
     gpa: fc.constantFrom(0x8000, 0x8ffe),
     bytes: fc.uint8Array({ maxLength: 9 }),
   }),
-  fc.record({ kind: fc.constant("policy" as const), policy: fc.constantFrom("none", "P", "B", "C") }),
+  fc.record({
+    kind: fc.constant("policy" as const),
+    policy: fc.constantFrom("none", "P", "B", "C", "nested"),
+  }),
+  fc.record({
+    kind: fc.constant("nested" as const),
+    levels: fc.constantFrom(3 as const, 4 as const),
+    walkCache: fc.constantFrom(0, 1, 16),
+  }),
   fc.record({ kind: fc.constant("tlb" as const), tlb: fc.constantFrom("vmx" as const, "svm" as const) }),
 );
 

@@ -1,6 +1,6 @@
 // Keys and actions: one list, where a pane's own key comes first and only while the keyboard is in it.
 import { beforeAll, describe, expect, it } from "vitest";
-import { actions } from "../../../renderer/actions.ts";
+import { actions, staysInField } from "../../../renderer/actions.ts";
 
 let enabled = true;
 beforeAll(() => {
@@ -47,5 +47,20 @@ describe("the action of a key", () => {
   it("refuses a second action of the same name", () => {
     const again = () => actions.register([{ id: "run", title: "", group: "Go", key: "", run: () => {} }]);
     expect(again).toThrow("two actions are called run");
+  });
+});
+
+describe("a key in a text field", () => {
+  it("edits the text when it is one of those that do, alone or with Ctrl", () => {
+    for (const key of ["A", "7", "Enter", "Escape", "Backspace", "Shift+ArrowLeft", "Tab", "Home"])
+      expect(staysInField(key), key).toBe(true);
+    for (const key of ["Ctrl+A", "Ctrl+C", "Ctrl+V", "Ctrl+X", "Ctrl+Z", "Ctrl+Y", "Ctrl+Shift+Z"])
+      expect(staysInField(key), key).toBe(true);
+    for (const key of ["Ctrl+ArrowLeft", "Ctrl+Shift+ArrowRight", "Ctrl+Backspace", "Ctrl+Home"])
+      expect(staysInField(key), key).toBe(true);
+  });
+  it("means what it always means otherwise", () => {
+    for (const key of ["F5", "F10", "Shift+F11", "Ctrl+K", "Ctrl+Shift+P", "Ctrl+G", "Alt+2", "Ctrl+]"])
+      expect(staysInField(key), key).toBe(false);
   });
 });

@@ -27,6 +27,10 @@ const info = (over: Partial<ShadowPageInfo>): ShadowPageInfo => ({
   hpa: 0x14000,
   gfn: 0x1234,
   role: 0x12,
+  word: 0x12,
+  fields: "",
+  access: "",
+  unsync: false,
   level: 1,
   quadrant: 0,
   glevels: 2,
@@ -52,6 +56,7 @@ function pageTable(): TableView {
   entries[600] = 0xabc00;
   return {
     kind: "table",
+    words: true,
     gfn: 0x1234,
     level: 1,
     entrySize: 4,

@@ -4,7 +4,11 @@
  * operand size EIP is cut to 16 bits. A target outside CS faults before anything has changed.
  */
 import type { Cpu } from "../../cpu.ts";
-import { VECTORING_SOFTWARE_EXCEPTION, VECTORING_SOFTWARE_INTERRUPT } from "../../door.ts";
+import {
+  VECTORING_PRIVILEGED,
+  VECTORING_SOFTWARE_EXCEPTION,
+  VECTORING_SOFTWARE_INTERRUPT,
+} from "../../door.ts";
 import { CARRIES, cc, getOf, getZf, RESULT } from "../../flags.ts";
 import { farCall, farJump, farReturn, iret, softwareInterrupt } from "../../transfer.ts";
 import { BRANCH, type Insn, NEXT, STOP } from "../insn.ts";
@@ -221,6 +225,10 @@ export function iretx(cpu: Cpu, insn: Insn): number {
 }
 export function int3(cpu: Cpu): number {
   return softwareInterrupt(cpu, 3, VECTORING_SOFTWARE_EXCEPTION);
+}
+/** Not subject to the gate's DPL, nor to IOPL (SDM vol. 2, INT n). */
+export function int1(cpu: Cpu): number {
+  return softwareInterrupt(cpu, 1, VECTORING_PRIVILEGED);
 }
 export function into(cpu: Cpu): number {
   return getOf(cpu.regs) === 0 ? NEXT : softwareInterrupt(cpu, 4, VECTORING_SOFTWARE_EXCEPTION);

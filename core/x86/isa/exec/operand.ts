@@ -42,3 +42,4 @@ export const VECTOR_BR = 5;
 export const VECTOR_UD = 6;
 export const VECTOR_NM = 7;
 export const VECTOR_GP = 13;
+export const VECTOR_MF = 16;

@@ -3,14 +3,13 @@
  * for what is not executed (#UD, the floating-point escapes). SDM vol. 2; vol. 3, 2.8.
  */
 import type { Cpu } from "../../cpu.ts";
-import { lldt, ltr } from "../../segments.ts";
+import * as debug from "../../debug.ts";
+import * as fastCall from "../../fast-call.ts";
+import { adjustRpl, lar, lsl, verify } from "../../inspect.ts";
+import { lldt, ltr, selectsDescriptors } from "../../segments.ts";
 import * as system from "../../system.ts";
 import { type Insn, NEXT, STOP } from "../insn.ts";
-import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_NM, VECTOR_UD } from "./operand.ts";
-
-const CR0_MP = 2;
-const CR0_EM = 4;
-const CR0_TS = 8;
+import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_UD } from "./operand.ts";
 
 export function nop(): number {
   return NEXT;
@@ -25,21 +24,6 @@ export function tooLong(cpu: Cpu): number {
 export function unimplemented(cpu: Cpu): number {
   return cpu.unimplementedInsn();
 }
-/** x87: #NM while CR0.EM or CR0.TS asks for it (SDM vol. 3, table 2-2). */
-export function x87(cpu: Cpu): number {
-  return (cpu.cr0 & (CR0_EM | CR0_TS)) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-/** FWAIT: #NM when MP and TS are both set. */
-export function fwait(cpu: Cpu): number {
-  const both = CR0_MP | CR0_TS;
-  return (cpu.cr0 & both) === both ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-/** MMX and SSE: #UD under CR0.EM, else #NM under CR0.TS (SDM vol. 3, table 12-1, 13.1). */
-export function vector(cpu: Cpu): number {
-  if ((cpu.cr0 & CR0_EM) !== 0) return cpu.raise(VECTOR_UD);
-  return (cpu.cr0 & CR0_TS) !== 0 ? cpu.raise(VECTOR_NM) : cpu.unimplementedInsn();
-}
-
 // --- ports
 
 function inPort(cpu: Cpu, insn: Insn, port: number): number {
@@ -114,9 +98,11 @@ function storeSelector(cpu: Cpu, insn: Insn, selector: number): number {
   return cpu.faulted ? STOP : NEXT;
 }
 export function sldt(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   return storeSelector(cpu, insn, cpu.selector(6));
 }
 export function str(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   return storeSelector(cpu, insn, cpu.selector(7));
 }
 /** 16 bits from a register or memory for an instruction of CPL 0; -1 after a fault. */
@@ -134,12 +120,71 @@ export function lmsw(cpu: Cpu, insn: Insn): number {
   return v < 0 ? STOP : system.lmsw(cpu, v);
 }
 export function lldtE(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   const v = privilegedWord(cpu, insn);
   return v < 0 ? STOP : lldt(cpu, v);
 }
 export function ltrE(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
   const v = privilegedWord(cpu, insn);
   return v < 0 ? STOP : ltr(cpu, v);
+}
+/** The selector that LAR, LSL, VERR and VERW ask about; -1 after a fault. They do not exist outside protected mode. */
+function askedSelector(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) {
+    cpu.raise(VECTOR_UD);
+    return -1;
+  }
+  if (insn.isReg) return get16(cpu.regs, insn.rm);
+  const v = cpu.read16(insn.seg, ea(cpu.regs, insn));
+  return cpu.faulted ? -1 : v;
+}
+export function larE(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : lar(cpu, insn.reg, v, insn.opsize);
+}
+export function lslE(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : lsl(cpu, insn.reg, v, insn.opsize);
+}
+export function verr(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : verify(cpu, v, false);
+}
+export function verw(cpu: Cpu, insn: Insn): number {
+  const v = askedSelector(cpu, insn);
+  return v < 0 ? STOP : verify(cpu, v, true);
+}
+/** The destination must be writable, also when it keeps its value. */
+export function arpl(cpu: Cpu, insn: Insn): number {
+  if (!selectsDescriptors(cpu)) return cpu.raise(VECTOR_UD);
+  const r = cpu.regs;
+  const source = get16(r, insn.reg);
+  if (insn.isReg) {
+    const v = adjustRpl(cpu, get16(r, insn.rm), source);
+    if (v >= 0) set16(r, insn.rm, v);
+    return NEXT;
+  }
+  const old = cpu.rmwRead16(insn.seg, ea(r, insn));
+  if (cpu.faulted) return STOP;
+  const v = adjustRpl(cpu, old, source);
+  if (v >= 0) cpu.rmwWrite16(v);
+  return NEXT;
+}
+export function movFromDr(cpu: Cpu, insn: Insn): number {
+  return debug.movFromDr(cpu, insn.reg, insn.rm);
+}
+export function movToDr(cpu: Cpu, insn: Insn): number {
+  return debug.movToDr(cpu, insn.reg, cpu.regs[insn.rm]);
+}
+export function sysenter(cpu: Cpu): number {
+  return fastCall.sysenter(cpu);
+}
+export function sysexit(cpu: Cpu): number {
+  return fastCall.sysexit(cpu);
+}
+export function rdpmc(cpu: Cpu): number {
+  return system.rdpmc(cpu);
 }
 export function invlpg(cpu: Cpu, insn: Insn): number {
   return system.invlpg(cpu, insn.seg, ea(cpu.regs, insn));

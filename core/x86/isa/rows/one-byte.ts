@@ -11,6 +11,7 @@ import * as H from "../exec/shift.ts";
 import * as K from "../exec/stack.ts";
 import * as T from "../exec/string.ts";
 import * as S from "../exec/system.ts";
+import { fwait } from "../exec/x87.ts";
 import { always, byBoth, byForm, bySize, type Row, row } from "../row.ts";
 
 const ALU = ["add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"];
@@ -141,7 +142,7 @@ export const ONE_BYTE: readonly Row[] = [
   row(0x61, "popa/popad", "", always(K.popa)),
   row(0x62, "bound", "Gv,Ma", always(B.bound)),
   row(0x62, "evex", "", null, { form: "reg" }),
-  row(0x63, "arpl", "Ew,Gw", null),
+  row(0x63, "arpl", "Ew,Gw", always(S.arpl)),
   row(0x68, "push", "Iz", bySize(K.push32I, K.push16I)),
   row(0x69, "imul", "Gv,Ev,Iz", always(X.imulImm)),
   row(0x6a, "push", "sIb", bySize(K.push32I, K.push16I)),
@@ -170,7 +171,7 @@ export const ONE_BYTE: readonly Row[] = [
   row(0x98, "cbw/cwde", "", always(M.cbw)),
   row(0x99, "cwd/cdq", "", always(M.cwd)),
   row(0x9a, "call", "Ap", always(B.callFar), ENDS),
-  row(0x9b, "fwait", "", always(S.fwait)),
+  row(0x9b, "fwait", "", always(fwait)),
   row(0x9c, "pushf/pushfd", "", always(K.pushf)),
   row(0x9d, "popf/popfd", "", always(K.popf), ENDS),
   row(0x9e, "sahf", "", always(K.sahf)),
@@ -246,7 +247,7 @@ export const ONE_BYTE: readonly Row[] = [
   row(0xed, "in", "eAX,DX", always(S.inDx), ENDS),
   row(0xee, "out", "DX,AL", always(S.outDx), ENDS),
   row(0xef, "out", "DX,eAX", always(S.outDx), ENDS),
-  row(0xf1, "int1", "", null, ENDS),
+  row(0xf1, "int1", "", always(B.int1), ENDS),
   row(0xf4, "hlt", "", always(S.hlt), ENDS),
   row(0xf5, "cmc", "", always(A.cmc)),
   ...[0, 1].flatMap((ext) => [

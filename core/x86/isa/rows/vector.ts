@@ -3,7 +3,8 @@
  * A-6. A line is: opcode bytes (a range gives one name each), operands, then the names without prefix and with
  * 66, F3, F2; "-" where the manual defines nothing. "M:" and "R:" in front of the operands limit the form.
  */
-import { nop, vector } from "../exec/system.ts";
+import { invalid, nop } from "../exec/system.ts";
+import { fxrstor, fxsave } from "../exec/x87-control.ts";
 import { always, type Row, row } from "../row.ts";
 
 const LINES = `
@@ -186,14 +187,17 @@ const SHIFTS: readonly (readonly [number, number, string, boolean])[] = [
 
 const PREFIXES = [0, 0x66, 0xf3, 0xf2];
 const FORMS: Readonly<Record<string, Row["form"]>> = { "M:": "mem", "R:": "reg" };
-const stop = always(vector);
+/** This processor has neither MMX nor SSE, and CPUID says so. */
+const absent = always(invalid);
 
 function fromLine(line: string): Row[] {
   const [code, shape, ...names] = line.split(" ");
   const form = FORMS[shape.slice(0, 2)] ?? "any";
   const operands = shape === "-" ? "" : form === "any" ? shape : shape.slice(2);
   return names.flatMap((name, n) =>
-    name === "-" ? [] : [row(Number.parseInt(code, 16), name, operands, stop, { prefix: PREFIXES[n], form })],
+    name === "-"
+      ? []
+      : [row(Number.parseInt(code, 16), name, operands, absent, { prefix: PREFIXES[n], form })],
   );
 }
 
@@ -203,18 +207,18 @@ export const VECTOR: readonly Row[] = [
     names
       .split(" ")
       .flatMap((name, n) => [
-        row(first + n, name, "Pq,Qq", stop, { prefix: 0 }),
-        row(first + n, name, "Vx,Wx", stop, { prefix: 0x66 }),
+        row(first + n, name, "Pq,Qq", absent, { prefix: 0 }),
+        row(first + n, name, "Vx,Wx", absent, { prefix: 0x66 }),
       ]),
   ),
   ...SHIFTS.flatMap(([opcode, ext, name, wideOnly]) => [
-    ...(wideOnly ? [] : [row(opcode, name, "Nq,Ib", stop, { ext, prefix: 0 })]),
-    row(opcode, name, "Ux,Ib", stop, { ext, prefix: 0x66 }),
+    ...(wideOnly ? [] : [row(opcode, name, "Nq,Ib", absent, { ext, prefix: 0 })]),
+    row(opcode, name, "Ux,Ib", absent, { ext, prefix: 0x66 }),
   ]),
-  row(0x0fae, "fxsave", "M", stop, { ext: 0, prefix: 0 }),
-  row(0x0fae, "fxrstor", "M", stop, { ext: 1, prefix: 0 }),
-  row(0x0fae, "ldmxcsr", "Md", stop, { ext: 2, prefix: 0 }),
-  row(0x0fae, "stmxcsr", "Md", stop, { ext: 3, prefix: 0 }),
+  row(0x0fae, "fxsave", "M", always(fxsave), { ext: 0, prefix: 0 }),
+  row(0x0fae, "fxrstor", "M", always(fxrstor), { ext: 1, prefix: 0 }),
+  row(0x0fae, "ldmxcsr", "Md", absent, { ext: 2, prefix: 0 }),
+  row(0x0fae, "stmxcsr", "Md", absent, { ext: 3, prefix: 0 }),
   row(0x0fae, "xsave", "M", null, { ext: 4, prefix: 0 }),
   row(0x0fae, "xrstor", "M", null, { ext: 5, prefix: 0 }),
   row(0x0fae, "xsaveopt", "M", null, { ext: 6, prefix: 0 }),

@@ -1,8 +1,14 @@
 /**
- * The floating-point escapes D8-DF by name. SDM vol. 2, appendix A.5, tables A-7 … A-22. None is executed:
- * #NM while CR0.EM or CR0.TS is set, else the machine stops with the reason `unimplemented`.
+ * The floating-point escapes D8-DF by name, with their handlers. SDM vol. 2, appendix A.5, tables A-7 … A-22.
  */
-import { x87 } from "../exec/system.ts";
+
+import { invalid } from "../exec/system.ts";
+import { type Load, loadDouble, loadInt, loadQuad, loadSingle, loadWord } from "../exec/x87.ts";
+import * as A from "../exec/x87-arith.ts";
+import * as C from "../exec/x87-control.ts";
+import * as T from "../exec/x87-math.ts";
+import * as M from "../exec/x87-move.ts";
+import type { Exec } from "../insn.ts";
 import { always, type Row, row } from "../row.ts";
 
 /** Memory forms by ModRM.reg; "-" is reserved. */
@@ -52,25 +58,123 @@ const SINGLE: readonly (readonly [number, number, string])[] = [
 ];
 const OPERANDS: Readonly<Record<string, string>> = { a: "ST,STi", b: "STi,ST", c: "STi" };
 
+/** What a memory operand of this opcode and size holds. */
+const FLOATS: Readonly<Record<string, Load>> = { d: loadSingle, q: loadDouble };
+const INTEGERS: Readonly<Record<string, Load>> = { w: loadWord, d: loadInt, q: loadQuad };
+const FLOAT_STORES: Readonly<Record<string, string>> = { d: "single", q: "double" };
+const INTEGER_STORES: Readonly<Record<string, string>> = { w: "int16", d: "int32", q: "int64" };
+
+const CONTROL: Readonly<Record<string, Exec>> = {
+  fldenv: C.fldenv,
+  fldcw: C.fldcw,
+  fnstenv: C.fnstenv,
+  fnstcw: C.fnstcw,
+  frstor: C.frstor,
+  fnsave: C.fnsave,
+  fnstsw: C.fnstsw,
+  fbld: M.fbld,
+  fbstp: M.storeNumber("bcd", 1),
+  fisttp: invalid, // SSE3's: #UD without it
+};
+
+/** The handler of a memory form. */
+function memoryHandler(name: string, size: string): Exec {
+  const control = CONTROL[name];
+  if (control !== undefined) return control;
+  const integer = name.startsWith("fi");
+  const plain = integer ? name.slice(2) : name.slice(1); // fiadd, fadd: add
+  const load = (integer ? INTEGERS : FLOATS)[size];
+  switch (plain) {
+    case "ld":
+      return size === "t" ? M.fldExtended : M.loadNumber(load);
+    case "st":
+    case "stp":
+      if (size === "t") return M.fstpExtended;
+      return M.storeNumber((integer ? INTEGER_STORES : FLOAT_STORES)[size], plain === "stp" ? 1 : 0);
+    case "com":
+    case "comp":
+      return A.compareMemory(load, plain === "comp" ? 1 : 0);
+    default:
+      return A.arithMemory(A.OPERATIONS[plain], load);
+  }
+}
+
+const MOVES: Readonly<Record<string, Exec>> = {
+  fld: M.fldRegister,
+  fxch: M.fxch,
+  ffree: M.ffree,
+  fst: M.storeRegister(0),
+  fstp: M.storeRegister(1),
+  fcom: A.compareRegister(false, 0),
+  fcomp: A.compareRegister(false, 1),
+  fucom: A.compareRegister(true, 0),
+  fucomp: A.compareRegister(true, 1),
+  fcomi: A.compareFlags(false, 0),
+  fcomip: A.compareFlags(false, 1),
+  fucomi: A.compareFlags(true, 0),
+  fucomip: A.compareFlags(true, 1),
+};
+
+/** The handler of a register form; `kind` as in REGISTER. */
+function registerHandler(name: string, kind: string): Exec {
+  if (name.startsWith("fcmov")) return A.fcmov;
+  const move = MOVES[name];
+  if (move !== undefined) return move;
+  const plain = name.slice(1);
+  const pops = plain.endsWith("p") ? 1 : 0;
+  return A.arithRegister(A.OPERATIONS[pops === 1 ? plain.slice(0, -1) : plain], kind === "b", pops);
+}
+
+const SINGLES: Readonly<Record<string, Exec>> = {
+  fnop: M.fnop,
+  fchs: M.fchs,
+  fabs: M.fabs,
+  ftst: A.ftst,
+  fxam: A.fxam,
+  f2xm1: T.f2xm1,
+  fyl2x: T.fyl2x,
+  fptan: T.fptan,
+  fpatan: T.fpatan,
+  fxtract: A.fxtract,
+  fprem1: A.fprem1,
+  fdecstp: M.fdecstp,
+  fincstp: M.fincstp,
+  fprem: A.fprem,
+  fyl2xp1: T.fyl2xp1,
+  fsqrt: A.fsqrt,
+  fsincos: T.fsincos,
+  frndint: A.frndint,
+  fscale: A.fscale,
+  fsin: T.fsin,
+  fcos: T.fcos,
+  fucompp: A.compareRegister(true, 2),
+  fcompp: A.compareRegister(false, 2),
+  fnclex: C.fnclex,
+  fninit: C.fninit,
+  fnstsw: C.fnstswAx,
+};
+const singleHandler = (name: string): Exec => SINGLES[name] ?? M.constant(name);
+
 export const X87: readonly Row[] = [
   ...MEMORY.flatMap((line, n) =>
     line.split(" ").flatMap((name, ext) => {
       if (name === "-") return [];
       const size = SIZES[n][ext];
-      return [row(0xd8 + n, name, size === "x" ? "M" : `M${size}`, always(x87), { ext, form: "mem" })];
+      const exec = memoryHandler(name, size);
+      return [row(0xd8 + n, name, size === "x" ? "M" : `M${size}`, always(exec), { ext, form: "mem" })];
     }),
   ),
   ...REGISTER.flatMap((line, n) =>
     line.split(" ").flatMap((entry, ext) => {
       if (entry === "-") return [];
       const [name, kind] = entry.split(":");
-      return [row(0xd8 + n, name, OPERANDS[kind], always(x87), { ext, form: "reg" })];
+      return [row(0xd8 + n, name, OPERANDS[kind], always(registerHandler(name, kind)), { ext, form: "reg" })];
     }),
   ),
   ...SINGLE.flatMap(([opcode, ext, names]) =>
     names.split(" ").flatMap((name, rm) => {
       if (name === "-") return [];
-      return [row(opcode, name, opcode === 0xdf ? "AX" : "", always(x87), { ext, rm })];
+      return [row(opcode, name, opcode === 0xdf ? "AX" : "", always(singleHandler(name)), { ext, rm })];
     }),
   ),
 ];

@@ -1,0 +1,12 @@
+/** Experiments: what the lab can count by itself, from the loads to a table, a picture and the files that hold them. */
+import type { Experiment } from "./result.ts";
+import { nanobench } from "./runs/nanobench.ts";
+import { quadrant } from "./runs/quadrant.ts";
+
+export { COST_ROWS, COST_TABLES, type CostId, type CostTable } from "./cost.ts";
+export type { Chart, Column, Experiment, ExperimentResult, Progress, Row, Value } from "./result.ts";
+export { toCsv } from "./result.ts";
+
+export const EXPERIMENTS: readonly Experiment[] = [nanobench, quadrant];
+
+export const experimentById = (id: string): Experiment | undefined => EXPERIMENTS.find((e) => e.id === id);
