@@ -4,6 +4,7 @@
  * times, the median over the rounds. Needs the BIOS images of Debian's package seabios for v86.
  *
  *   node build/bench.mjs [--rounds N] [--loop NAME]
+ *   node build/bench.mjs --audit [--rounds N]    what the continuous audit, the trace and a trapped write cost: test/bench/audit.mjs
  *   node build/bench.mjs --latency [OPTIONS]     how late the window is, in both editions: test/bench/latency.mjs
  */
 import { execFileSync } from "node:child_process";
@@ -21,7 +22,11 @@ if (process.argv[2] === "--latency") {
 }
 
 const { values: options } = parseArgs({
-  options: { rounds: { type: "string", default: "5" }, loop: { type: "string" } },
+  options: {
+    rounds: { type: "string", default: "5" },
+    loop: { type: "string" },
+    audit: { type: "boolean", default: false },
+  },
 });
 const ROUNDS = Number(options.rounds);
 
@@ -83,6 +88,12 @@ const quadrant = (policy, trace) => (loop) =>
 const v86 = (jit) => (loop) => ({
   ms: Number(node(inRoot("test/bench/peer.mjs"), `${loop.loop}`, `${loop.iterations}`, jit)),
 });
+
+if (options.audit) {
+  const { runAudit } = await import("./../test/bench/audit.mjs");
+  runAudit(node, `${out}/quadrant.mjs`, inRoot("test/bench/loops.bin"), ROUNDS);
+  process.exit(0);
+}
 
 const SIDES = { none: quadrant("none", "off"), B: quadrant("B", "off"), "B, trace on": quadrant("B", "on") };
 const havePeer = existsSync("/usr/share/seabios/bios.bin");
@@ -147,4 +158,6 @@ if (options.loop === undefined) {
   );
   console.log(`  a trapped write, INVLPG, a refill by a touch ${ns(per("pte-write"))}`);
   console.log(`  INVLPG and a touch without a refill          ${ns(per("invlpg-touch"))}`);
+  const { runAudit } = await import("./../test/bench/audit.mjs");
+  runAudit(node, `${out}/quadrant.mjs`, inRoot("test/bench/loops.bin"), ROUNDS);
 }

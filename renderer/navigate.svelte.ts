@@ -16,7 +16,9 @@ export type Place =
   /** A shadow page; `index`: spte to point out, or null. */
   | { readonly kind: "page"; readonly hpa: number; readonly index: number | null }
   | { readonly kind: "walk"; readonly gva: number; readonly access: Access; readonly user: boolean }
-  | { readonly kind: "code"; readonly address: number | null };
+  | { readonly kind: "code"; readonly address: number | null }
+  /** An event of the trace, by its number. */
+  | { readonly kind: "event"; readonly seq: number };
 export type Access = "read" | "write" | "fetch";
 export type PlaceOf<K extends Place["kind"]> = Extract<Place, { kind: K }>;
 
@@ -27,6 +29,7 @@ const PANE_OF: Readonly<Record<Place["kind"], string>> = {
   page: "shadow",
   walk: "walk",
   code: "code",
+  event: "events",
 };
 
 /** The entry under the pointer or cursor in any pane, so that the others can light up its counterpart. */
@@ -44,6 +47,8 @@ class Navigation {
   /** Null: the fetch at EIP, wherever that is. */
   walk = $state.raw<PlaceOf<"walk"> | null>(null);
   code = $state.raw<PlaceOf<"code">>({ kind: "code", address: null });
+  /** Null: the events follow the machine. */
+  event = $state.raw<PlaceOf<"event"> | null>(null);
   hovered = $state.raw<Hovered | null>(null);
 
   /** Counts the guests that came into the window: panes that look at places of their own begin anew. */
@@ -79,6 +84,10 @@ class Navigation {
     this.go({ kind: "code", address });
   }
 
+  showEvent(seq: number): void {
+    this.go({ kind: "event", seq });
+  }
+
   /** Another guest: what was looked at is not there any more. */
   begin(): void {
     this.#history = [];
@@ -88,6 +97,7 @@ class Navigation {
     this.page = null;
     this.walk = null;
     this.code = { kind: "code", address: null };
+    this.event = null;
     this.hovered = null;
     this.visit++;
   }
@@ -116,6 +126,9 @@ class Navigation {
         break;
       case "page":
         this.page = place;
+        break;
+      case "event":
+        this.event = place;
         break;
       case "walk":
         this.walk = place;

@@ -1,6 +1,5 @@
 /** What the rooms above may use of the hypervisor. */
-export { auditNames, type Violation } from "./audit/checks.ts";
-export { INVARIANTS, type Invariant } from "./audit/invariants.ts";
+export { auditNames, INVARIANTS, type Invariant, type Violation } from "./audit/index.ts";
 export { COUNTERS, type CounterRow } from "./counters.ts";
 export {
   KVM_CONTINUE,

@@ -7,7 +7,8 @@ import type { MemorySlots } from "../memory/slots.ts";
 import { EV_HAZARD_SWITCH, EV_POLICY } from "../trace/events.ts";
 import type { Trace } from "../trace/trace.ts";
 import type { PhysicalBus, Processor } from "../x86/door.ts";
-import { audit, type Violation } from "./audit/checks.ts";
+import { audit } from "./audit/checks.ts";
+import type { Violation } from "./audit/violation.ts";
 import { COUNTERS } from "./counters.ts";
 import { Emulator, emulatorWritePhys } from "./exits/emulator.ts";
 import { ExitHandler } from "./exits/handle.ts";
@@ -193,7 +194,7 @@ export class Kvm {
   }
 
   /** Checks all invariants, without side effects. */
-  audit(): { checked: string[]; violations: Violation[] } {
+  audit(): { checked: string[]; violations: readonly Violation[] } {
     return audit(this.mmu);
   }
 

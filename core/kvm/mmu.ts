@@ -15,6 +15,7 @@ import {
 } from "../trace/events.ts";
 import type { Trace } from "../trace/trace.ts";
 import type { Processor } from "../x86/door.ts";
+import type { Touched } from "./audit/touched.ts";
 import { C, COUNTERS, GUARD_COUNTERS } from "./counters.ts";
 import {
   CR0_PG,
@@ -152,6 +153,9 @@ export class Mmu {
   /** The first finding since it was last taken, or null. */
   finding: string | null = null;
 
+  /** Told of every change while the machine is audited at every boundary, else null. No state. */
+  touched: Touched | null = null;
+
   readonly walker = new Walker();
   /** A second walker for peeks and emulated accesses while the first is in use. */
   readonly walker2 = new Walker();
@@ -214,6 +218,7 @@ export class Mmu {
     i32[at] = low;
     i32[at + 1] = high;
     this.memory.touch(ptr >>> 12);
+    if (this.touched !== null) this.touched.spte(ptr);
     if (this.policy.modern && ((oldLow ^ low) & PT_P) !== 0) this.countLeaf(ptr, (low & PT_P) !== 0 ? 1 : -1);
     if (this.trace.on) {
       const page = ptr & ~0xfff;
@@ -241,6 +246,7 @@ export class Mmu {
     const hfn = this.slots.hfnOf(gfn);
     if (hfn < 0) return;
     this.memory.i32[(hfn << 10) + (offset >> 2)] = value;
+    if (this.touched !== null) this.touched.store(hfn, offset, 4);
     this.wrote(gfn, hfn);
   }
 

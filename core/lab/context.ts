@@ -2,7 +2,7 @@
  * What views and commands ask of the machine on the screen: peeks alone, gathered once a tick where several views
  * ask the same. It outlives machines: a reset or another image puts a new one in its place.
  */
-import { accessLetters, COUNTERS, rmapOf, type ShadowPage } from "../kvm/index.ts";
+import { accessLetters, auditNames, COUNTERS, rmapOf, type ShadowPage } from "../kvm/index.ts";
 import type { Machine } from "../machine/machine.ts";
 import { type GuestTable, GuestTables } from "../machine/peek/guest-tables.ts";
 import type { GuestPaging } from "../machine/peek/guest-walk.ts";
@@ -203,9 +203,11 @@ export class LabContext {
    * what the last whole audit saw.
    */
   auditReport(): AuditReport | null {
-    const { setup, watch } = this.machine;
-    const checked = this.lastAudit?.checked ?? [];
-    if (setup.audit === "every") return { checked, violations: watch.findings.list };
+    const { kvm, setup, watch } = this.machine;
+    if (setup.audit === "every" || setup.audit === "full") {
+      const checked = kvm === null ? [] : auditNames(setup.tlb === "svm");
+      return { checked, violations: watch.findings.list };
+    }
     return this.lastAudit;
   }
 

@@ -3,6 +3,7 @@
  * Its schema is docs/run-report.schema.json; later versions only add keys.
  */
 import { COUNTERS, HAZARDS } from "../kvm/index.ts";
+import type { DatedViolation } from "../machine/findings.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { StopReason } from "../machine/setup.ts";
 import { latin1 } from "./views/small.ts";
@@ -26,7 +27,7 @@ export interface RunReport {
   readonly shadowPages: readonly ReportedShadowPage[];
   readonly audit: {
     readonly checked: readonly string[];
-    readonly violations: readonly { readonly invariant: string; readonly message: string }[];
+    readonly violations: readonly ReportedViolation[];
   };
   readonly serial: string;
   /** Null but under nested paging. */
@@ -45,6 +46,20 @@ export interface ReportedFpu {
   readonly status: number;
   readonly tags: number;
   readonly st: readonly string[];
+}
+
+export interface ReportedViolation {
+  readonly invariant: string;
+  readonly message: string;
+  /** Shadow page, spte and linear address, where the violation has them. */
+  readonly page?: string;
+  readonly index?: number;
+  readonly gva?: number;
+  /** Time at which it was first seen; EIP of the instruction that broke it, -1: something from outside did. */
+  readonly time: number;
+  readonly by: number;
+  /** Name of the event that touched the entry; absent when none told of it. */
+  readonly event?: string;
 }
 
 export interface ReportedShadowPage {
@@ -87,7 +102,8 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
   const { cpu, kvm, memory, setup, slots } = machine;
   const audit = audited ? machine.audit() : { checked: [], violations: [] };
   // The continuous audit has seen more than what is wrong at the end.
-  const violations = setup.audit === "every" ? machine.watch.findings.list : audit.violations;
+  const violations =
+    setup.audit === "every" || setup.audit === "full" ? machine.watch.findings.list : audit.violations;
   const bare = kvm === null && machine.nested === null;
   const counts = machine.counts();
   const entry = (hpa: number): string => hex64(memory.u32[hpa >>> 2]!, memory.u32[(hpa >>> 2) + 1]!);
@@ -111,7 +127,7 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
     shadowPages: reportShadowPages(machine, entry),
     audit: {
       checked: audit.checked,
-      violations: violations.map(({ invariant, message }) => ({ invariant, message })),
+      violations: violations.map(reportViolation),
     },
     serial: latin1(machine.serial.output()),
     nested:
@@ -123,6 +139,20 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
             root_hpa: hex(machine.nested.tables.root),
             tables: machine.nested.tables.tables,
           },
+  };
+}
+
+function reportViolation(violation: DatedViolation): ReportedViolation {
+  const { invariant, message, page, index, gva, time, by, eventName } = violation;
+  return {
+    invariant,
+    message,
+    ...(page === undefined ? {} : { page: hex(page) }),
+    ...(index === undefined ? {} : { index }),
+    ...(gva === undefined ? {} : { gva }),
+    time,
+    by,
+    ...(eventName === "" ? {} : { event: eventName }),
   };
 }
 

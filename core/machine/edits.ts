@@ -198,6 +198,7 @@ export function writePhysical(machine: Machine, gpa: number, bytes: Uint8Array):
       memory.bytes.set(bytes.subarray(done, done + length), hfn * PAGE_SIZE + (at % PAGE_SIZE));
       slots.markDirty(gfn);
       stored(machine, hfn);
+      machine.kvm?.mmu.touched?.store(hfn, at % PAGE_SIZE, length);
     }
     done += length;
   }
@@ -220,6 +221,7 @@ function writeRaw(machine: Machine, hpa: number, bytes: Uint8Array): void {
     memory.bytes[hpa + i] = bytes[i]!;
     stored(machine, (hpa + i) >>> 12);
   }
+  machine.kvm?.mmu.touched?.host(hpa, bytes.length);
   if (!trace.on) return;
   for (let cell = first; cell <= last; cell++) {
     const at = cell * 8;

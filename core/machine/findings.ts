@@ -1,23 +1,17 @@
 /**
- * What audits found: each violation once, with the moment at which it was first seen.
+ * What audits found: each violation once, with the moment at which it was first seen and what broke it.
  */
+import type { Violation } from "../kvm/index.ts";
+import type { Cause } from "./cause.ts";
 
-export interface Violation {
-  readonly invariant: string;
-  readonly message: string;
-  readonly page?: number;
-  readonly index?: number;
-  readonly gva?: number;
-}
-
-export interface DatedViolation extends Violation {
+export interface Moment extends Cause {
   /** Time (retired units) at which it was first seen. */
   readonly time: number;
   /** EIP of the next instruction at that boundary, unsigned. */
   readonly eip: number;
-  /** "; after …": the last events before it, oldest first; "" without a trace. */
-  readonly after: string;
 }
+
+export interface DatedViolation extends Violation, Moment {}
 
 /** Beyond this many, further violations are counted and not kept. */
 const KEPT = 1000;
@@ -28,19 +22,16 @@ export class FindingLog {
   total = 0;
   private readonly known = new Set<string>();
 
-  /** Adds those that are new, and returns them. */
-  add(
-    violations: readonly Violation[],
-    at: { readonly time: number; readonly eip: number; readonly after: string },
-  ): readonly DatedViolation[] {
+  /** Adds those that are new, and returns them. `at` is asked for those alone. */
+  add(violations: readonly Violation[], at: (violation: Violation) => Moment): readonly DatedViolation[] {
     const fresh: DatedViolation[] = [];
     for (const violation of violations) {
-      const key = `${violation.invariant} ${violation.message}`;
+      const key = keyOf(violation);
       if (this.known.has(key)) continue;
       this.total++;
       if (this.list.length >= KEPT) continue;
       this.known.add(key);
-      const dated = { ...violation, ...at };
+      const dated = { ...violation, ...at(violation) };
       fresh.push(dated);
       this.list.push(dated);
     }
@@ -49,8 +40,8 @@ export class FindingLog {
 
   /** Violations that were added before, with the moment at which each was first seen. */
   dated(violations: readonly Violation[]): readonly DatedViolation[] {
-    const first = new Map(this.list.map((known) => [`${known.invariant} ${known.message}`, known]));
-    return violations.flatMap((v) => first.get(`${v.invariant} ${v.message}`) ?? []);
+    const first = new Map(this.list.map((known) => [keyOf(known), known]));
+    return violations.flatMap((v) => first.get(keyOf(v)) ?? []);
   }
 
   clear(): void {
@@ -63,8 +54,18 @@ export class FindingLog {
     this.clear();
     for (const violation of list) {
       this.list.push(violation);
-      this.known.add(`${violation.invariant} ${violation.message}`);
+      this.known.add(keyOf(violation));
     }
     this.total = list.length;
   }
+}
+
+const keyOf = (violation: Violation): string => `${violation.invariant} ${violation.message}`;
+
+/** A violation in one line: the invariant, the entry, the instruction and the event that broke it. */
+export function violationLine(violation: DatedViolation): string {
+  const { invariant, message, by, event, eventName, eip, time } = violation;
+  const told = event < 0 ? "" : `, event ${event} ${eventName}`;
+  const who = by < 0 ? `from outside, before 0x${eip.toString(16)}` : `broken at 0x${by.toString(16)}`;
+  return `${invariant}: ${message}; ${who}, time ${time}${told}`;
 }

@@ -207,9 +207,14 @@ export class Machine {
   private loop(goal: number): boolean {
     const { cpu } = this;
     this.eventsSeen = this.trace.count;
+    this.watch.prepare();
+    // What an input broke stops the machine before anything runs.
+    const broken = this.watch.take();
+    if (broken !== null) return this.halt("finding", broken);
     while (cpu.time < goal) {
-      const stepwise = this.setup.audit === "every" || this.stopAtEvents !== null;
+      const stepwise = this.watch.stepwise || this.stopAtEvents !== null;
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
+      if (stepwise) this.watch.begin(cpu.eip >>> 0);
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
       const disposition = code === RUN_EXIT ? this.handleExit() : code;
       this.watch.behindBoundary(code === RUN_EXIT);
@@ -260,6 +265,7 @@ export class Machine {
   private handleExit(): number {
     this.exits++;
     const kvm = this.nested ?? this.hypervisor();
+    this.watch.begin(this.cpu.eip >>> 0);
     switch (kvm.handleExit()) {
       case KVM_HALTED:
         return RUN_HALTED;
@@ -347,6 +353,8 @@ export class Machine {
     if (refusal !== null) throw new MachineError(refusal);
     this.log.push({ at: this.stamp, input });
     this.cpu.newEpoch();
+    this.watch.prepare();
+    this.watch.begin(-1);
     try {
       const outcome = applyInput(this, input);
       this.watch.behindBoundary(true);
@@ -372,6 +380,7 @@ export class Machine {
   /** Changes the audit's mode and what a finding does; neither touches the machine's state. */
   setAudit(mode: MachineSetup["audit"], findings: MachineSetup["findings"]): void {
     this.setup = { ...this.setup, audit: mode, findings };
+    this.watch.prepare();
   }
 
   // ---- policies ----
@@ -485,7 +494,7 @@ export class Machine {
         policy: this.setup.policy,
         tlb: this.setup.tlb,
         hazards: this.setup.hazards,
-      tuning: this.setup.tuning,
+        tuning: this.setup.tuning,
       });
       this.kvm.load(snapshot.kvm as unknown as KvmState);
     }
@@ -521,6 +530,8 @@ export class Machine {
   /** One boundary further: a unit, a delivery or an exit. */
   private stepBoundary(): void {
     try {
+      this.watch.prepare();
+      this.watch.begin(this.cpu.eip >>> 0);
       const code = this.cpu.step(STEP_NORMAL);
       if (code === RUN_EXIT) this.handleExit();
       this.watch.behindBoundary(code === RUN_EXIT);

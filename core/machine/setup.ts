@@ -8,7 +8,8 @@ import { MemorySlots } from "../memory/slots.ts";
 
 export type HazardSetting = "guarded" | "as-it-was";
 export type TlbKind = "vmx" | "svm";
-export type AuditMode = "every" | "end" | "off";
+/** When to audit: behind every boundary (what was touched, or everything), when asked and at the end, or never. */
+export type AuditMode = "every" | "full" | "end" | "off";
 
 export interface MachineSetup {
   /** Bytes of memory from guest-physical 0. */

@@ -23,6 +23,7 @@ export const HOST_MEMORY_LIMIT = 0x8000_0000;
 /** Flags of a frame in `HostMemory.flags`. */
 export const FRAME_CODE = 1; // decoded blocks lie in this frame: a store must tell the block cache
 export const FRAME_SHADOW = 2; // the frame holds a shadow page or pae_root
+export const FRAME_WATCHED = 4; // the continuous audit wants to hear of every store into the frame; no state
 
 export class HostMemory {
   readonly frames: number;

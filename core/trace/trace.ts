@@ -32,6 +32,8 @@ export class Trace {
   count = 0;
   readonly capacity: number;
   readonly ring: Uint32Array;
+  /** 1 for each kind that is not recorded. */
+  private readonly dropped = new Uint8Array(EVENT_KINDS.length);
   clock: TraceClock = { time: 0, traceEip: 0 };
 
   /** @param capacity events the ring holds; a power of two, at least 2^20 in the lab */
@@ -43,7 +45,14 @@ export class Trace {
     this.ring = new Uint32Array(capacity * EVENT_WORDS);
   }
 
+  /** Records only these kinds from now on; null: all of them. */
+  keep(kinds: readonly number[] | null): void {
+    this.dropped.fill(kinds === null ? 0 : 1);
+    for (const kind of kinds ?? []) this.dropped[kind] = 0;
+  }
+
   emit(kind: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0): void {
+    if (this.dropped[kind] === 1) return;
     const at = (this.count & (this.capacity - 1)) * EVENT_WORDS;
     const ring = this.ring;
     const time = this.clock.time;

@@ -3,7 +3,7 @@
  * and the emulator's port. Nothing changes before the last check of an access has passed; a fault is recorded in the
  * processor (`faulted`) and the value returned then means nothing. Sizes are 1, 2 or 4 bytes.
  */
-import { FRAME_CODE } from "../memory/host-memory.ts";
+import { FRAME_CODE, FRAME_WATCHED } from "../memory/host-memory.ts";
 import type { Cpu } from "./cpu.ts";
 import { watchData } from "./debug.ts";
 import { ACCESS_USER, ACCESS_WRITE, EXIT_NESTED_FAULT, EXIT_PF, RUN_EXIT } from "./door.ts";
@@ -112,7 +112,11 @@ function store(cpu: Cpu, host: number, size: number, value: number): void {
 export function storeHost(cpu: Cpu, host: number, size: number, value: number): void {
   const hfn = host >>> 12;
   cpu.memory.touch(hfn);
-  if ((cpu.memory.flags[hfn]! & FRAME_CODE) !== 0) cpu.blocks.written(hfn, host & 0xfff, size);
+  const flags = cpu.memory.flags[hfn]!;
+  if ((flags & (FRAME_CODE | FRAME_WATCHED)) !== 0) {
+    if ((flags & FRAME_CODE) !== 0) cpu.blocks.written(hfn, host & 0xfff, size);
+    if ((flags & FRAME_WATCHED) !== 0) cpu.watchedStore(host, size);
+  }
   store(cpu, host, size, value);
 }
 

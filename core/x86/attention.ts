@@ -14,6 +14,7 @@ export const ATT_LIMIT = 64; // CS does not reach to 4 GiB
 export const ATT_STACK = 128; // MOV SS or POP SS has just retired (ATT_SHADOW is set, too)
 export const ATT_NMI = 256; // an NMI waits and is not blocked
 export const ATT_WATCH = 512; // DR7 enables a breakpoint: every instruction is a matter of its own
+export const ATT_WATCHED = 2048; // a store into a watched frame: the run comes back behind its instruction
 
 /** Flags that make every instruction a matter of its own. */
 export const FLAGS_STEPWISE = 0x1_0100; // RF, TF

@@ -6,7 +6,7 @@
  * where `intercepts` asks for one. 32-bit quantities are signed integers.
  */
 
-import type { HostMemory } from "../memory/host-memory.ts";
+import { FRAME_SHADOW, FRAME_WATCHED, type HostMemory } from "../memory/host-memory.ts";
 import type { Trace, TraceClock } from "../trace/trace.ts";
 import {
   linearCheck,
@@ -30,6 +30,7 @@ import {
   ATT_PENDING,
   ATT_SHADOW,
   ATT_STACK,
+  ATT_WATCHED,
   FLAT_CODE,
   FLAT_STACK,
   JUMP_ENTRIES,
@@ -55,7 +56,7 @@ import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags }
 import { Fpu } from "./fpu/state.ts";
 import { EDX } from "./isa/exec/operand.ts";
 import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
-import { FAST_EMPTY, FAST_WORDS, type Tlb } from "./paging/tlb.ts";
+import { FAST_EMPTY, FAST_WORDS, Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
 import { run, step } from "./run.ts";
 import {
@@ -169,6 +170,8 @@ export class Cpu implements Processor, TraceClock {
   private line = -1;
   /** Told when an external interrupt is taken off the line: by the guest, or (acknowledged on exit) by the hypervisor. */
   acknowledged: ((vector: number) => void) | null = null;
+  /** Told of each store of the processor's own into a watched frame: host byte address, bytes. Null: nobody watches. */
+  watched: ((host: number, size: number) => void) | null = null;
   /** Deliveries since a unit last retired, and when that was: see delivery.ts. */
   deliveries = 0;
   deliveriesAt = -1;
@@ -764,6 +767,28 @@ export class Cpu implements Processor, TraceClock {
     const hfn = hpa >>> 12;
     this.memory.touch(hfn);
     this.blocks.written(hfn, hpa & 0xffc, 4);
+    // A and D of sptes interest nobody; a walk that goes astray into a guest's table does.
+    if ((this.memory.flags[hfn]! & (FRAME_WATCHED | FRAME_SHADOW)) === FRAME_WATCHED)
+      this.watchedStore(hpa, 4);
+  }
+
+  /** A store of the processor's own goes into a frame that is watched (FRAME_WATCHED): told before the bytes change. */
+  watchedStore(host: number, size: number): void {
+    if (this.watched === null) return;
+    this.watched(host, size);
+    this.stopBehind();
+  }
+
+  /** The run comes back at the boundary behind the instruction or delivery in flight: `run` answers RUN_RETIRED. */
+  stopBehind(): void {
+    this.attention |= ATT_WATCHED;
+    if (this.running === null) return;
+    // As when code is stored into: the block that runs is dropped, and the run loop looks up behind the instruction.
+    const la = (this.traceEip + this.csBase) | 0;
+    const i = Tlb.fetchIndex(la);
+    if (this.tlb.tags[i] === ((la & ~0xfff) | 1) && this.tlb.hfns[i]! >= 0)
+      this.blocks.dropFrame(this.tlb.hfns[i]!);
+    else this.blocks.clear();
   }
 
   /** Begins a new epoch of page versions: the next store into each page stamps it again. */

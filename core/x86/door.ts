@@ -267,7 +267,7 @@ export interface Processor {
   cancelInjection(): void;
   /** Retires the intercepted instruction: EIP = exit.nextEip, retired + 1, interrupt shadow and RF as after any instruction. */
   complete(): void;
-  /** Runs until `budget` units retired, an exit, or another RUN_ reason but RETIRED and FAULTED. */
+  /** Runs until `budget` units retired, an exit, or another RUN_ reason but FAULTED; RETIRED: see run.ts. */
   run(budget: number): number;
   /** Runs one unit: a pending delivery, an instruction, or one REP iteration. */
   step(mode: number): number;

@@ -13,6 +13,7 @@ import {
   ATT_SHADOW,
   ATT_STACK,
   ATT_WATCH,
+  ATT_WATCHED,
   FLAGS_STEPWISE,
 } from "./attention.ts";
 import { nameStop, RETIRED_STOP, STEP_NEXT } from "./between.ts";
@@ -43,7 +44,10 @@ import { BRANCH, CS, REPEAT, STOP } from "./isa/insn.ts";
 /** Nothing to be done before the next instruction. */
 const GO = -1;
 
-/** Runs until `budget` units retired, or until one of the RUN_ reasons but RETIRED and FAULTED. */
+/**
+ * Runs until `budget` units retired, or until one of the RUN_ reasons but FAULTED; RETIRED: behind an instruction that
+ * stored into a watched frame, until whoever watches takes ATT_WATCHED back.
+ */
 export function run(cpu: Cpu, budget: number): number {
   const limit = cpu.retired + budget;
   for (;;) {
@@ -51,6 +55,7 @@ export function run(cpu: Cpu, budget: number): number {
     if (left <= 0) return RUN_BUDGET;
     let answer: number;
     if ((cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) {
+      if ((cpu.attention & ATT_WATCHED) !== 0) return RUN_RETIRED;
       answer = attend(cpu, true);
       if (answer === GO && atBreakpoint(cpu)) return RUN_BREAK;
       if (answer === GO) answer = mustStep(cpu) ? one(cpu) : runBlocks(cpu, left);

@@ -82,7 +82,9 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --json FILE|-                    write the run's report
   --memory-dump FILE               write guest-physical memory, byte i at offset i, holes sparse
   --trace-export FORMAT=FILE       write KVM's tracepoints as text: ${TRACE_FORMATS.join(", ")}; several with commas
-  --audit every|end|off            check the invariants of shadow paging (${DEFAULT_CONFIG.audit})
+  --audit every|full|end|off       check the invariants of shadow paging (${DEFAULT_CONFIG.audit}): every: at each boundary what was
+                                   touched, naming the instruction and event that broke one; full: at each boundary
+                                   everything (slow); end: everything, once
   --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
   --triple-fault stop|reset        a triple fault ends the run (stop), or resets the processor
 

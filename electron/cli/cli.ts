@@ -10,6 +10,8 @@ import { HAZARDS, POLICIES, TraceExport } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
 import { makeReport, type RunReport } from "../../core/lab/report.ts";
 import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
+import { CAUSES } from "../../core/machine/cause.ts";
+import { violationLine } from "../../core/machine/findings.ts";
 import { Machine } from "../../core/machine/machine.ts";
 import { liveFrames } from "../../core/machine/memory-image.ts";
 import type { MachineSetup } from "../../core/machine/setup.ts";
@@ -158,8 +160,9 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
   checkSetup(setup);
   const traced = wanted.traceExports.length > 0;
   const trace = new Trace(traced ? TRACED_EVENTS : TRACE_EVENTS);
-  // The audit at every boundary names the events before a violation.
-  trace.on = traced || wanted.audit === "every";
+  // The audit at every boundary names the event that broke an invariant; an export wants all of them.
+  trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
+  if (!traced) trace.keep(CAUSES);
   return Machine.boot(setup, openSource(source, setup), trace);
 }
 
@@ -234,9 +237,7 @@ function summary(report: RunReport, machine: Machine): string[] {
     `quadrant: stopped at 0x${stop.eip.toString(16)}: ${stop.reason}${detail}; ${instructions} instructions under ${policy}`,
   ];
   for (const violation of machine.watch.findings.list.slice(0, 10)) {
-    lines.push(
-      `quadrant: ${violation.invariant}: ${violation.message}; seen first at 0x${violation.eip.toString(16)}, time ${violation.time}${violation.after}`,
-    );
+    lines.push(`quadrant: ${violationLine(violation)}`);
   }
   const more = machine.watch.findings.total - 10;
   if (more > 0) lines.push(`quadrant: and ${more} more violations`);

@@ -7,7 +7,7 @@
 import { eferChanged, setCr0, setCr3, setCr4 } from "../../core/kvm/exits/controls.ts";
 import { type HazardSetting, Kvm } from "../../core/kvm/index.ts";
 import { mmuInvlpg } from "../../core/kvm/shadow/invlpg.ts";
-import { HostMemory, HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
+import { FRAME_WATCHED, HostMemory, HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
 import { MemorySlots } from "../../core/memory/slots.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import {
@@ -89,6 +89,8 @@ export class AccessCpu implements Processor {
   high = 0;
   raised = -1;
   readonly memory: HostMemory;
+  /** Told of stores into watched frames, as the processor does. */
+  watched: ((host: number, size: number) => void) | null = null;
 
   constructor(memory: HostMemory, bus: PhysicalBus) {
     this.memory = memory;
@@ -172,6 +174,7 @@ export class AccessCpu implements Processor {
         if (hfn >= 0) {
           bytes[at] = (i < 4 ? low : high) >>> (8 * (i & 3));
           this.memory.touch(hfn);
+          if ((this.memory.flags[hfn]! & FRAME_WATCHED) !== 0) this.watched?.(at, 1);
         }
       } else word[i >> 2]! |= (hfn < 0 ? 0xff : bytes[at]!) << (8 * (i & 3));
     }
@@ -194,6 +197,8 @@ export class TwoMachines {
   private readonly memory: HostMemory;
   private readonly bareMemory: HostMemory;
   exits = 0;
+  /** Told behind every exit. */
+  boundary: ((what: string) => void) | null = null;
   /** Operations after which some shadow page was out of sync. */
   unsyncSeen = 0;
   /** The shadow is not told of INVLPG: a hypervisor that forgets the exit. */
@@ -281,6 +286,7 @@ export class TwoMachines {
       if (cpu.attempt() === 0) return { fault: -1, cr2: 0, ...this.value(cpu, a) };
       this.exits++;
       kvm.handleExit();
+      this.boundary?.("an exit");
       if (kvm.finding !== null) throw new Error(`finding: ${kvm.finding}`);
       if (cpu.retired !== before) return { fault: -1, cr2: 0, ...this.value(cpu, a) };
       if (cpu.raised >= 0) return { fault: cpu.raised, cr2: cpu.cr2, low: 0, high: 0 };

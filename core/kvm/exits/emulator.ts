@@ -30,6 +30,7 @@ function storeBytes(mmu: Mmu, gfn: number, offset: number, size: number, low: nu
   const view = mmu.memory.view;
   // Decoded code is dropped first; the bytes change within.
   mmu.wrote(gfn, hfn);
+  if (mmu.touched !== null) mmu.touched.store(hfn, offset, size);
   if (size === 4) view.setInt32(at, low, true);
   else {
     for (let i = 0; i < size; i++) view.setUint8(at + i, i < 4 ? low >>> (8 * i) : high >>> (8 * (i - 4)));

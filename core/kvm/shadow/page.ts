@@ -198,6 +198,7 @@ export function zapPage(mmu: Mmu, page: number, why: number): void {
   // Out of the hash, as a page that no lookup answers with; it is freed with its last root (9.3, 11).
   if (!invalid) hashRemove(mmu, page);
   mmu.role[page]! |= ROLE_INVALID;
+  if (mmu.touched !== null) mmu.touched.header(page);
   mmu.reload = 1;
 }
 

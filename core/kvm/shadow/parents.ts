@@ -39,6 +39,7 @@ function freeChain(mmu: Mmu, chain: number): void {
 /** mmu_page_add_parent_pte. `ptr` 0 (NULL) is ignored. */
 export function addParent(mmu: Mmu, page: number, ptr: number): void {
   if (ptr === 0) return;
+  if (mmu.touched !== null) mmu.touched.parentsOf(page);
   if (mmu.multimapped[page] === 0) {
     const old = mmu.parent[page]!;
     if (old === 0) {
@@ -69,6 +70,7 @@ export function addParent(mmu: Mmu, page: number, ptr: number): void {
 
 /** mmu_page_remove_parent_pte. A pointer that is not there is the reference's BUG: a finding. */
 export function removeParent(mmu: Mmu, page: number, ptr: number): void {
+  if (mmu.touched !== null) mmu.touched.parentsOf(page);
   const chains = mmu.chains;
   if (mmu.multimapped[page] === 0) {
     if (mmu.parent[page] === ptr) mmu.parent[page] = 0;

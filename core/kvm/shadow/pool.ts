@@ -29,6 +29,7 @@ export function takePage(mmu: Mmu): number {
   mmu.freeHead = mmu.listNext[page]!;
   mmu.nFree--;
   mmu.active[page] = 1;
+  if (mmu.touched !== null) mmu.touched.header(page);
   listAddHead(mmu, page);
   return page;
 }
@@ -37,12 +38,14 @@ export function takePage(mmu: Mmu): number {
 export function releasePage(mmu: Mmu, page: number): void {
   listRemove(mmu, page);
   mmu.active[page] = 0;
+  if (mmu.touched !== null) mmu.touched.header(page);
   mmu.listNext[page] = mmu.freeHead;
   mmu.freeHead = page;
   mmu.nFree++;
 }
 
 export function listAddHead(mmu: Mmu, page: number): void {
+  if (mmu.touched !== null) mmu.touched.lists();
   mmu.listPrev[page] = -1;
   mmu.listNext[page] = mmu.activeHead;
   if (mmu.activeHead >= 0) mmu.listPrev[mmu.activeHead] = page;
@@ -51,6 +54,7 @@ export function listAddHead(mmu: Mmu, page: number): void {
 }
 
 export function listRemove(mmu: Mmu, page: number): void {
+  if (mmu.touched !== null) mmu.touched.lists();
   const next = mmu.listNext[page]!;
   const prev = mmu.listPrev[page]!;
   if (prev >= 0) mmu.listNext[prev] = next;
@@ -63,12 +67,14 @@ export const bucketOf = (mmu: Mmu, gfn: number): number => gfn % mmu.poolSize;
 
 export function hashAdd(mmu: Mmu, page: number): void {
   const bucket = bucketOf(mmu, mmu.gfn[page]!);
+  if (mmu.touched !== null) mmu.touched.bucket(bucket);
   mmu.hashNext[page] = mmu.hashHead[bucket]!;
   mmu.hashHead[bucket] = page;
 }
 
 export function hashRemove(mmu: Mmu, page: number): void {
   const bucket = bucketOf(mmu, mmu.gfn[page]!);
+  if (mmu.touched !== null) mmu.touched.bucket(bucket);
   let at = mmu.hashHead[bucket]!;
   if (at === page) {
     mmu.hashHead[bucket] = mmu.hashNext[page]!;

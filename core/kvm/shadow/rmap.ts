@@ -72,6 +72,7 @@ function noteSize(mmu: Mmu, frame: number): void {
 }
 
 function addTo(mmu: Mmu, frame: number, ptr: number): void {
+  if (mmu.touched !== null) mmu.touched.rmap(frame);
   const head = mmu.rmap[frame]!;
   if (head === 0) {
     mmu.rmap[frame] = ptr;
@@ -105,6 +106,7 @@ export function rmapRemove(mmu: Mmu, ptr: number): void {
   const low = mmu.spteLow(ptr);
   if ((low & RMAPPED) !== RMAPPED) return;
   const frame = spteFrame(low);
+  if (mmu.touched !== null) mmu.touched.rmap(frame);
   const head = mmu.rmap[frame]!;
   const descs = mmu.descs;
   if ((head & 1) === 0) {
@@ -173,6 +175,7 @@ export function rmapOf(mmu: Mmu, frame: number): number[] {
 
 /** Takes an spte out of a frame's rmap by force, after the reference's assertion has failed (then a finding was made). */
 function rmapForget(mmu: Mmu, frame: number, ptr: number): void {
+  if (mmu.touched !== null) mmu.touched.rmap(frame);
   const head = mmu.rmap[frame]!;
   if ((head & 1) === 0) {
     mmu.rmap[frame] = 0;

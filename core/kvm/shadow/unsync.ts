@@ -12,6 +12,7 @@ import { forEachParent } from "./parents.ts";
 export function unsyncPage(mmu: Mmu, page: number): void {
   mmu.count[C.mmu_unsync]!++;
   mmu.unsync[page] = 1;
+  if (mmu.touched !== null) mmu.touched.header(page);
   if (mmu.trace.on) {
     mmu.trace.emit(EV_UNSYNC_PAGE, mmu.hpaOf(page), mmu.gfn[page]!, mmu.role[page]!, mmu.rootCount[page]!, 1);
   }
@@ -31,12 +32,14 @@ function markParent(mmu: Mmu, ptr: number): void {
   if ((mmu.unsyncBits[word]! & bit) !== 0) return;
   mmu.unsyncBits[word]! |= bit;
   mmu.unsyncChildren[above]!++;
+  if (mmu.touched !== null) mmu.touched.unsyncMarks(above);
 }
 
 /** kvm_unlink_unsync_page: the page is in sync again, or goes. The parents' marks are cleared when they are looked at. */
 export function unlinkUnsync(mmu: Mmu, page: number): void {
   if (mmu.unsync[page] === 0) return;
   mmu.unsync[page] = 0;
+  if (mmu.touched !== null) mmu.touched.header(page);
   mmu.count[C.mmu_unsync]!--;
 }
 
@@ -45,6 +48,7 @@ export function forgetChildren(mmu: Mmu, page: number): void {
   if (mmu.unsyncChildren[page] === 0) return;
   mmu.unsyncBits.fill(0, page * UNSYNC_WORDS, (page + 1) * UNSYNC_WORDS);
   mmu.unsyncChildren[page] = 0;
+  if (mmu.touched !== null) mmu.touched.unsyncMarks(page);
 }
 
 /**
@@ -64,6 +68,7 @@ export function nextUnsyncChild(mmu: Mmu, page: number, from: number): number {
     if ((low & PT_P) !== 0 && mmu.unsync[mmu.pageOf(low & ~0xfff)] === 1) return index;
     mmu.unsyncBits[word]! &= ~bit;
     mmu.unsyncChildren[page]!--;
+    if (mmu.touched !== null) mmu.touched.unsyncMarks(page);
   }
   return -1;
 }

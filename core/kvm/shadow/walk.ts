@@ -28,7 +28,7 @@ export const WALK_MANUAL = 4;
 const HIGH_RESERVED = 0x7fff_ffff & ~((1 << (MAXPHYADDR - 32)) - 1);
 const LARGE_PAE_RESERVED = 0x001f_e000;
 /** 4 MiB entries: bits 21:17 with PSE-36 and 36 address bits (SDM vol. 3, table 4-4). */
-const LARGE_32_RESERVED = 0x003e_0000;
+export const LARGE_32_RESERVED = 0x003e_0000;
 
 /** Reserved bits of an 8-byte entry. `large`: a level-2 entry with PS. */
 export function reserved64(low: number, high: number, large: boolean, nxe: boolean): boolean {

@@ -132,4 +132,9 @@ export interface AuditViolation {
   readonly gva?: number;
   /** Time (retired units) at which the continuous audit first saw it. */
   readonly time?: number;
+  /** EIP of the instruction that broke it, unsigned; -1: something from outside did. */
+  readonly by?: number;
+  /** Number of the event that touched the entry, and its name; -1 and "" when none told of it. */
+  readonly event?: number;
+  readonly eventName?: string;
 }

@@ -30,7 +30,7 @@ export type HazardSetting = v.InferOutput<typeof HazardSetting>;
 export const TlbKind = v.picklist(["vmx", "svm"], "tlb must be vmx or svm");
 export type TlbKind = v.InferOutput<typeof TlbKind>;
 
-export const AuditMode = v.picklist(["every", "end", "off"], "audit must be every, end or off");
+export const AuditMode = v.picklist(["every", "full", "end", "off"], "audit must be every, full, end or off");
 export type AuditMode = v.InferOutput<typeof AuditMode>;
 
 /** What a finding does: mark it and go on, or stop the machine. */

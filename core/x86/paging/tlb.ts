@@ -6,7 +6,7 @@
  * Beside the architectural entries stand four derived arrays (supervisor and user, read and write) that answer a
  * data access with one comparison. They are no state: dropping them at any time changes nothing but speed.
  */
-import { FRAME_CODE, type HostMemory } from "../../memory/host-memory.ts";
+import { FRAME_CODE, FRAME_WATCHED, type HostMemory } from "../../memory/host-memory.ts";
 import type { TlbEntry } from "../door.ts";
 
 export const DTLB_ENTRIES = 1024;
@@ -202,7 +202,7 @@ export class Tlb {
     const memory = this.memory;
     if (
       (flags & TLB_D) === 0 ||
-      (memory.flags[hfn]! & FRAME_CODE) !== 0 ||
+      (memory.flags[hfn]! & (FRAME_CODE | FRAME_WATCHED)) !== 0 ||
       memory.version[hfn] !== memory.epoch
     ) {
       return;
@@ -216,6 +216,16 @@ export class Tlb {
       this.writeUser[w] = la;
       this.writeUser[w + 1] = addend;
     }
+  }
+
+  /** How many places may hold an entry (`placeAt`): all that do are among them. */
+  get places(): number {
+    return this.usedCount;
+  }
+
+  /** The k-th place that may hold an entry: index into `tags`, `pfns`, `flags`. */
+  placeAt(k: number): number {
+    return this.used[k]!;
   }
 
   /** The valid entries, data first, by index; a page that is in both is told twice. Allocates. */

@@ -101,7 +101,7 @@ describe("refusals say what would be right", () => {
     [["run", "a", "b"], /one image at a time: "a" and then "b"/],
     [["run", "a", "--polcy", "B"], /no option --polcy; did you mean --policy\?/],
     [["run", "a", "--policy"], /--policy needs a value/],
-    [["run", "a", "--audit", "always"], /every, end or off, not "always"/],
+    [["run", "a", "--audit", "always"], /every, full, end or off, not "always"/],
     [["run", "a", "--tlb", "x"], /vmx or svm/],
     [["run", "a", "--nested-levels", "5"], /3 or 4, not "5"/],
     [["run", "a", "--walk-cache", "65"], /from 0 to 64, not "65"/],

@@ -17,6 +17,7 @@ const io: CliIo = {
     return bytes;
   },
   writeFile: (path, bytes) => void files.set(path, bytes),
+  makeFolder: () => {},
   writeSparse: () => {},
 };
 beforeEach(() => {

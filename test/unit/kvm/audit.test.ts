@@ -1,5 +1,6 @@
-/** One planted corruption an invariant: no check of the audit is vacuous. */
+/** One planted corruption an invariant: no check of the audit is vacuous, and the incremental audit says the same. */
 import { describe, expect, it } from "vitest";
+import { IncrementalAudit, type Touched } from "../../../core/kvm/audit/index.ts";
 import { COUNTERS } from "../../../core/kvm/counters.ts";
 import { HAZARDS, INVARIANTS } from "../../../core/kvm/index.ts";
 import { rmapAdd } from "../../../core/kvm/shadow/rmap.ts";
@@ -27,11 +28,23 @@ function guest(): Lab {
 }
 
 /** Violated invariants after `plant`. */
-function violatedBy(plant: (lab: Lab, at: (role: number, index: number) => number) => void): string[] {
+function violatedBy(
+  plant: (lab: Lab, at: (role: number, index: number) => number, touched: Touched) => void,
+): string[] {
   const lab = guest();
   expect(lab.violations()).toEqual([]);
   const { mmu } = lab.kvm;
-  plant(lab, (role, index) => mmu.hpaOf(lab.page(role >> 24 || 2, role & 0xffffff)) + index * 8);
+  const incremental = new IncrementalAudit(mmu, null);
+  expect(incremental.look()).toEqual([]);
+  plant(
+    lab,
+    (role, index) => mmu.hpaOf(lab.page(role >> 24 || 2, role & 0xffffff)) + index * 8,
+    incremental.touched,
+  );
+  const whole = lab.kvm.audit().violations;
+  expect(incremental.look()).toEqual(whole);
+  // What is still wrong is found again, though nothing was touched.
+  expect(incremental.look()).toEqual(whole);
   const memory = lab.memory.bytes.slice();
   const found = lab.violations();
   expect(Buffer.compare(lab.memory.bytes, memory)).toBe(0);
@@ -42,17 +55,19 @@ const poke = (lab: Lab, ptr: number, low: number, high = 0): void => lab.kvm.mmu
 
 describe("the audit catches", () => {
   it("I1: a writable spte in no rmap", () => {
-    const found = violatedBy((lab, at) => {
+    const found = violatedBy((lab, at, touched) => {
       const hfn = lab.slots.hfnOf(0x50);
       expect(lab.kvm.mmu.rmap[hfn]).toBe(at(0x12, 0));
       lab.kvm.mmu.rmap[hfn] = 0;
+      touched.rmap(hfn);
     });
     expect(found).toEqual(["I1"]);
   });
 
   it("I1: an rmap entry of a read-only spte", () => {
-    const found = violatedBy((lab, at) => {
+    const found = violatedBy((lab, at, touched) => {
       lab.kvm.mmu.rmap[lab.slots.hfnOf(0x51)] = at(0x12, 1);
+      touched.rmap(lab.slots.hfnOf(0x51));
     });
     expect(found).toEqual(["I1"]);
   });
@@ -74,23 +89,27 @@ describe("the audit catches", () => {
   });
 
   it("I4: a link without the parent pointer", () => {
-    const found = violatedBy((lab) => {
+    const found = violatedBy((lab, _at, touched) => {
       lab.kvm.mmu.parent[lab.page(3, 0x12)] = 0;
+      touched.parentsOf(lab.page(3, 0x12));
     });
     expect(found).toEqual(["I4"]);
   });
 
   it("I4: a parent pointer without the link", () => {
-    const found = violatedBy((lab) => {
+    const found = violatedBy((lab, _at, touched) => {
       const directory = lab.kvm.mmu.hpaOf(lab.page(1, 0x22));
       lab.kvm.mmu.parent[lab.page(3, 0x12)] = directory + 7 * 8;
+      touched.parentsOf(lab.page(3, 0x12));
     });
     expect(found).toContain("I4");
   });
 
   it("I5: a page in the wrong bucket", () => {
-    const found = violatedBy((lab) => {
+    const found = violatedBy((lab, _at, touched) => {
       const { mmu } = lab.kvm;
+      touched.bucket(3);
+      touched.bucket(9);
       mmu.hashHead[9] = mmu.hashHead[3]!;
       mmu.hashHead[3] = -1;
     });
@@ -99,28 +118,31 @@ describe("the audit catches", () => {
 
   it("I6: a wrong count of free pages, and rubbish in a free one", () => {
     expect(
-      violatedBy((lab) => {
+      violatedBy((lab, _at, touched) => {
         lab.kvm.mmu.nFree--;
+        touched.lists();
       }),
     ).toEqual(["I6"]);
     expect(violatedBy((lab) => poke(lab, lab.kvm.mmu.hpaOf(lab.kvm.mmu.freeHead), 2))).toEqual(["I6"]);
   });
 
   it("I7: a wrong root_count", () => {
-    const found = violatedBy((lab) => {
+    const found = violatedBy((lab, _at, touched) => {
       lab.kvm.mmu.rootCount[lab.page(1, 0x122)] = 2;
+      touched.header(lab.page(1, 0x122));
     });
     expect(found).toEqual(["I7"]);
   });
 
   it("I8: a child of the wrong quadrant", () => {
-    const found = violatedBy((lab) => {
+    const found = violatedBy((lab, _at, touched) => {
       const { mmu } = lab.kvm;
       const directory = mmu.hpaOf(lab.page(1, 0x22));
       const child = lab.page(2, 0x112);
       poke(lab, directory + 8, 0);
       poke(lab, directory + 16 * 8, mmu.hpaOf(child) | 0x27);
       mmu.parent[child] = directory + 16 * 8;
+      touched.parentsOf(child);
     });
     expect(found).toContain("I8");
   });
@@ -145,10 +167,13 @@ describe("the audit catches", () => {
     lab.poke(0x1000, 0xe7); // 4 MiB from 0
     lab.pagingOn(0x1000, 0x10);
     lab.read(0x50000);
+    const incremental = new IncrementalAudit(lab.kvm.mmu, null);
+    expect(incremental.look()).toEqual([]);
     expect(lab.violations()).toEqual([]);
     lab.poke(0x1000, 0x67);
     lab.poke(0x50 * 4, 0x50067); // the table at gfn 0 gives the same frame: I3 has nothing to say
     expect(lab.violations()).toEqual(["I9"]);
+    expect(incremental.look()).toEqual(lab.kvm.audit().violations);
   });
 
   it("I10: U without bit 11, W without bit 10", () => {
@@ -173,7 +198,8 @@ describe("the audit catches", () => {
   });
 
   it("T1: a TLB entry that the shadow does not have", () => {
-    const found = violatedBy((lab) => {
+    const found = violatedBy((lab, _at, touched) => {
+      touched.lists();
       lab.read(0);
       lab.cpu.paging.tlb.set(0x99, {
         la: 0x99000,

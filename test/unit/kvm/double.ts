@@ -291,6 +291,8 @@ export class Lab {
 
   poke(gpa: number, value: number): void {
     this.memory.u32[this.at(gpa) >> 2] = value;
+    // Whoever stores into guest memory tells the audit at every boundary, when there is one.
+    this.kvm.mmu.touched?.host(this.at(gpa), 4);
   }
 
   at(gpa: number): number {

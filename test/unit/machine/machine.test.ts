@@ -199,7 +199,7 @@ describe("policies on one timeline", () => {
     machine.run(10_000_000);
     expect(machine.stop.reason).toBe("finding");
     expect(machine.stop.detail).toMatch(
-      /^I9: spte 72 of shadow page .* seen first at 0x[0-9a-f]+, time \d+; after .*emulate/,
+      /^I9: spte 72 of shadow page .*; broken at 0x[0-9a-f]+, time \d+, event \d+ spte_set \(update_pte\)$/,
     );
     expect(machine.run(10)).toBe(true); // one can go on
   });
