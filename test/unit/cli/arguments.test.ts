@@ -66,7 +66,7 @@ describe("run", () => {
           " ",
         ),
         ..."--address=0x200000 --unimplemented ud --nested-levels 3 --walk-cache 16".split(" "),
-        ..."--address=0x200000 --unimplemented ud --triple-fault reset".split(" "),
+        ..."--triple-fault reset".split(" "),
       ),
     ).toEqual({
       command: "run",
