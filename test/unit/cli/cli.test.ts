@@ -70,7 +70,7 @@ describe("run", () => {
   test("the trace is written as text in the formats asked for", async () => {
     expect(
       await quadrant(
-        "run quadrant --policy E2 --max-instructions 20000 --trace-export 2.6.32=old,modern=new",
+        "run quadrant --policy E2 --max-instructions 60000 --trace-export 2.6.32=old,modern=new",
       ),
     ).toBe(0);
     const lines = (path: string) => new TextDecoder().decode(files.get(path)).split("\n");
