@@ -3,9 +3,9 @@ import type { Experiment } from "./result.ts";
 import { nanobench } from "./runs/nanobench.ts";
 import { quadrant } from "./runs/quadrant.ts";
 
-export { COST_ROWS, COST_TABLES, type CostId, type CostTable } from "./cost.ts";
+export { COST_ROWS, COST_TABLES, type CostId, type CostRow, type CostTable } from "./cost.ts";
 export type { Chart, Column, Experiment, ExperimentResult, Progress, Row, Value } from "./result.ts";
-export { toCsv } from "./result.ts";
+export { shownColumns, toCsv } from "./result.ts";
 
 export const EXPERIMENTS: readonly Experiment[] = [nanobench, quadrant];
 

@@ -9,6 +9,7 @@ import CodePane from "./code/CodePane.svelte";
 import ConsolePane from "./console/ConsolePane.svelte";
 import CountersPane from "./counters/CountersPane.svelte";
 import EventsPane from "./events/EventsPane.svelte";
+import ExperimentsPane from "./experiments/ExperimentsPane.svelte";
 import MemoryPane from "./memory/MemoryPane.svelte";
 import ProcessorPane from "./processor/ProcessorPane.svelte";
 import ShadowPane from "./shadow/ShadowPane.svelte";
@@ -89,6 +90,13 @@ export const PANES: readonly Pane[] = [
     title: "Audit",
     help: "Invariants of the shadow, and what violates them",
     component: AuditPane,
+    key: "",
+  },
+  {
+    id: "experiments",
+    title: "Experiments",
+    help: "What operations cost under each policy: counted, reckoned, drawn",
+    component: ExperimentsPane,
     key: "",
   },
 ];

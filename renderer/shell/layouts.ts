@@ -20,6 +20,7 @@ export const LAYOUTS: Readonly<
     help: "The quadrant picture large; code, memory and events around it",
     panes: [
       { pane: "table" },
+      { pane: "experiments", beside: "table", direction: "within" },
       { pane: "code", beside: "table", direction: "left", share: 0.22 },
       { pane: "address-space", beside: "code", direction: "within" },
       { pane: "processor", beside: "code", direction: "below", share: 0.44 },
@@ -37,6 +38,7 @@ export const LAYOUTS: Readonly<
     help: "Everything side by side: tables, shadow, walk, processor, memory, events",
     panes: [
       { pane: "table" },
+      { pane: "experiments", beside: "table", direction: "within" },
       { pane: "address-space", beside: "table", direction: "left", share: 0.18 },
       { pane: "walk", beside: "table", direction: "right", share: 0.25 },
       { pane: "memory", beside: "table", direction: "below", share: 0.34 },

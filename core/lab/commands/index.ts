@@ -17,6 +17,7 @@ import {
   setTrace,
   setUnimplemented,
 } from "./change.ts";
+import { cancelExperiment, startExperiment } from "./experiment.ts";
 import { loadGuest, openImage, openMachine, reset, saveMachine } from "./load.ts";
 import { breakpoint, pause, run, runTo, runToEvent, step } from "./run.ts";
 
@@ -49,6 +50,8 @@ const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
   openMachine,
   find,
   report,
+  startExperiment,
+  cancelExperiment,
 };
 
 export function runCommand(lab: Lab, command: Command): unknown {

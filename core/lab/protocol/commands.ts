@@ -16,6 +16,7 @@ import {
   WalkCacheSize,
   whole,
 } from "./config.ts";
+import { CostTables } from "./experiments.ts";
 
 export const Space = v.picklist(["gva", "gpa", "hpa"], "space must be gva, gpa or hpa");
 export type Space = v.InferOutput<typeof Space>;
@@ -101,6 +102,9 @@ export const Command = v.variant(
     }),
     /** The run as `quadrant run --json` writes it; answers a RunReport. */
     v.strictObject({ name: v.literal("report") }),
+    /** Starts an experiment (ids in `Description.experiments`) with these cost tables; refused while another runs. */
+    v.strictObject({ name: v.literal("startExperiment"), experiment: v.string(), costs: CostTables }),
+    v.strictObject({ name: v.literal("cancelExperiment") }),
   ],
   (issue) => `unknown command ${issue.received}`,
 );

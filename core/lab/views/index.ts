@@ -9,7 +9,7 @@ import { openDisassembly } from "./disassembly.ts";
 import { openEvents } from "./events.ts";
 import { openMemory } from "./memory.ts";
 import { openShadowPage, openShadowPages } from "./shadow-pages.ts";
-import { openAudit, openConsole, openCounters } from "./small.ts";
+import { openAudit, openConsole, openCounters, openExperiment, openExperimentResult } from "./small.ts";
 import { openTable } from "./table.ts";
 import type { View } from "./view.ts";
 import { openWalk } from "./walk.ts";
@@ -43,5 +43,9 @@ export function openView(lab: LabContext, request: ViewRequest): View {
       return openConsole(lab);
     case "audit":
       return openAudit(lab);
+    case "experiment":
+      return openExperiment(lab);
+    case "experimentResult":
+      return openExperimentResult(lab);
   }
 }
