@@ -27,6 +27,7 @@ const cases = {
   QUADRANT_DECODE_CASES: Math.ceil(2_000_000 * factor),
   QUADRANT_EXECUTE_CASES: Math.ceil(300_000 * factor),
   QUADRANT_X87_CASES: Math.ceil(1_000_000 * factor),
+  QUADRANT_MATRIX: factor >= 5 ? 1 : factor >= 1 ? 5 : 61,
 };
 console.log(
   Object.entries(cases)
@@ -36,7 +37,14 @@ console.log(
 const began = Date.now();
 const code = await run(
   process.execPath,
-  [tool("vitest/vitest.mjs"), "run", "--testTimeout=7200000", "test/property", "test/conformance/x86"],
+  [
+    tool("vitest/vitest.mjs"),
+    "run",
+    "--testTimeout=7200000",
+    "test/property",
+    "test/conformance/x86",
+    "test/conformance/paging",
+  ],
   {
     cwd: inRoot("."),
     env: { ...process.env, ...Object.fromEntries(Object.entries(cases).map(([k, v]) => [k, `${v}`])) },

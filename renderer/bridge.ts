@@ -35,7 +35,7 @@ export const MENUS = ["File", "Edit", "Machine", "View", "Help"] as const;
 export type Menu = (typeof MENUS)[number];
 
 /** What a person can be asked to open. */
-export type OpenKind = "image" | "machine";
+export type OpenKind = "image" | "machine" | "scenario";
 
 export interface Bridge {
   readonly edition: "desktop" | "browser";
@@ -50,6 +50,10 @@ export interface Bridge {
   openImageFile(): Promise<OpenedFile | null>;
   /** Asks for a saved machine; as `openImageFile`. */
   openMachineFile(): Promise<OpenedFile | null>;
+  /** Asks for a scenario's file; as `openImageFile`. */
+  openScenarioFile(): Promise<OpenedFile | null>;
+  /** Shows an address outside of Quadrant to the person, and opens it in their browser if they say yes. */
+  openLink(url: string): Promise<boolean>;
   /** Asks where to put it (`name` is the proposal) and writes it; false when the person changed their mind. */
   saveFile(name: string, bytes: Uint8Array): Promise<boolean>;
   /** Hands the menu bar its commands, again whenever one changed. The browser edition has no such menu bar. */

@@ -13,6 +13,7 @@ import type {
   Description,
   EditResult,
   HostMessage,
+  ScenarioListing,
   Status,
   ViewData,
   ViewKind,
@@ -23,6 +24,7 @@ import { toasts } from "./toasts.svelte.ts";
 
 /** What each command answers with; a command that is not listed answers nothing of use. */
 interface Answers {
+  listScenarios: readonly ScenarioListing[];
   describe: Description;
   audit: AuditReport;
   edit: EditResult;

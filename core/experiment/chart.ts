@@ -149,7 +149,7 @@ export function chartOption(given: ExperimentResult, chart: Chart, colours: Char
       ...axis,
       type: chart.log ? ("log" as const) : ("value" as const),
       // A bar of one cycle is to be seen, too.
-      ...(chart.log ? { min: 0.1 } : {}),
+      ...(chart.log ? { min: 0.1, startValue: 0.1 } : {}),
       name: chart.yTitle,
       nameLocation: "middle" as const,
       nameGap: 52,

@@ -40,7 +40,7 @@ export class Meter {
 
   constructor(machine: Machine) {
     this.machine = machine;
-    this.before = machine.kvm?.counters ?? {};
+    this.before = (machine.kvm ?? machine.nested)?.counters ?? {};
     this.retired = machine.instructions;
     this.seen = machine.trace.count;
   }
@@ -60,9 +60,9 @@ export class Meter {
   /** What was counted until now. */
   result(): Measured {
     this.look();
-    const { kvm, instructions } = this.machine;
+    const { kvm, nested, instructions } = this.machine;
     const counters: Record<string, number> = {};
-    for (const [name, value] of Object.entries(kvm?.counters ?? {}))
+    for (const [name, value] of Object.entries((kvm ?? nested)?.counters ?? {}))
       counters[name] = value - (this.before[name] ?? 0);
     const exits: Record<string, number> = {};
     let allExits = 0;

@@ -102,6 +102,11 @@ export class Kvm {
     this.mmu.cpu.emulator = null;
   }
 
+  /** The guest's processor was reset: shadow pages made under its old CR0.WP and EFER.NXE go, the context begins anew. */
+  guestReset(): void {
+    zapAll(this.mmu);
+  }
+
   /** Handles the exit in the processor's record. Answers a KVM_… disposition. */
   handleExit(): number {
     return this.exits.handle();

@@ -11,6 +11,7 @@ import type { MemorySlots } from "../memory/slots.ts";
 import { Experiments } from "./experiments.ts";
 import {
   type AuditReport,
+  type CompareView,
   type CountersView,
   type MemoryPageInfo,
   ROLE_HYPERVISOR,
@@ -21,9 +22,24 @@ import {
   ROLE_PDPT,
   ROLE_PT,
   ROLE_SHADOW,
+  type ScenarioView,
   type ShadowPageInfo,
 } from "./protocol/index.ts";
 import { Symbols } from "./symbols.ts";
+
+/** What the views of stories ask. */
+export interface Stories {
+  readonly story: { view(): ScenarioView };
+  readonly comparison: {
+    /** Changes whenever what the view shows may have changed. */
+    readonly progress: string;
+    view(
+      pair: number,
+      page: { readonly gfn: number; readonly role: number } | null,
+      around: readonly [number, number] | null,
+    ): CompareView;
+  };
+}
 
 const ROLE_OF_LEVEL = [ROLE_MEMORY, ROLE_PT, ROLE_PD, ROLE_PDPT];
 
@@ -34,6 +50,8 @@ export class LabContext {
   readonly experiments = new Experiments();
   /** Addresses (EIP) of the breakpoints a person set. */
   readonly breakpoints = new Set<number>();
+  /** The scenario on the screen and the comparisons beside it; the lab puts them there. */
+  stories!: Stories;
   /** True while the machine runs: nothing is foretold then. */
   running = false;
   /** The report of the last audit of the whole machine, or null. */

@@ -9,6 +9,7 @@ import type { MachineSetup } from "../machine/setup.ts";
 import { EVENT_KINDS } from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
 import { runCommand } from "./commands/index.ts";
+import { Comparison } from "./comparison.ts";
 import { LabContext } from "./context.ts";
 import { LabError } from "./error.ts";
 import {
@@ -20,6 +21,7 @@ import {
   type ViewRequest,
 } from "./protocol/index.ts";
 import { checkSetup, guestSource, openSource, type Source } from "./source.ts";
+import { Story } from "./story.ts";
 import { Symbols } from "./symbols.ts";
 import { openView, type View } from "./views/index.ts";
 import { latin1 } from "./views/small.ts";
@@ -39,6 +41,8 @@ const PAUSE_WITHIN = 50_000_000;
 
 export class Lab {
   readonly context: LabContext;
+  readonly story = new Story(this);
+  readonly comparison = new Comparison(this);
   source: Source;
   /** Time at which `step` is done, or null. */
   goal: number | null = null;
@@ -62,6 +66,7 @@ export class Lab {
     checkSetup(setup);
     this.source = source;
     this.context = new LabContext(Machine.boot(setup, openSource(source, setup), this.trace));
+    this.context.stories = this;
     this.begin();
   }
 
@@ -69,9 +74,9 @@ export class Lab {
     return this.context.machine;
   }
 
-  /** True while the machine wants slices. */
+  /** True while the machine, the scenario or a comparison wants slices. */
   get running(): boolean {
-    return this.context.running;
+    return this.context.running || this.story.playing || this.comparison.running;
   }
 
   set running(running: boolean) {
@@ -100,6 +105,11 @@ export class Lab {
     this.context.newTick();
     const { machine } = this;
     const before = machine.time;
+    if (!this.context.running) {
+      if (this.story.playing) this.story.slice(budget);
+      else this.comparison.slice(budget);
+      return this.machine.time - before;
+    }
     const most = this.goal === null ? budget : Math.min(budget, this.goal - before);
     const whole = machine.run(most);
     if (!whole) this.stopped();
@@ -197,13 +207,15 @@ export class Lab {
       throw new LabError(`the machine is over (${this.machine.stop.reason}): reset it first`);
     }
     this.shownFault = null;
+    this.story.pause();
     this.goal = goal;
     this.running = true;
   }
 
   /** Stands still because a person said so. */
   pause(): void {
-    if (!this.running) return;
+    this.story.pause();
+    if (!this.context.running) return;
     this.machine.stop = { reason: "paused", detail: "" };
     this.stopped();
   }
@@ -233,7 +245,7 @@ export class Lab {
 
   /** Input came: a machine that waits for it goes on. */
   wake(): void {
-    if (!this.running && this.waiting) this.running = true;
+    if (!this.context.running && this.waiting) this.running = true;
   }
 
   /** Starts a source in place of the present machine. @throws LabError; the present machine is kept then */
@@ -262,6 +274,7 @@ export class Lab {
 
   /** Puts a machine in the place of the present one. */
   adopt(machine: Machine): void {
+    this.story.leave();
     this.running = false;
     this.goal = null;
     this.runTo = null;
@@ -320,8 +333,8 @@ export class Lab {
     const first = violations[0];
     const still = machine.over || machine.stop.reason === "hlt" ? "stopped" : "paused";
     return {
-      running: this.running,
-      state: this.running ? "running" : this.waiting ? "waiting" : still,
+      running: this.context.running || this.story.playing,
+      state: this.context.running || this.story.playing ? "running" : this.waiting ? "waiting" : still,
       stop: machine.stop,
       time: machine.time,
       instructions: machine.instructions,

@@ -5,6 +5,7 @@
 import type { StartControls } from "../images/index.ts";
 import { eferChanged, setCr0, setCr3, setCr4 } from "../kvm/exits/controls.ts";
 import type { Kvm } from "../kvm/index.ts";
+import { mmuInvlpg } from "../kvm/shadow/invlpg.ts";
 import { EV_WRMSR } from "../trace/events.ts";
 import { CR0_PE, EFER_NXE, movToCr } from "../x86/system.ts";
 import type { EditOutcome } from "./edits.ts";
@@ -37,8 +38,10 @@ export function writeControl(machine: Machine, register: ControlRegister, value:
   return { ok: false, fault: { gva: 0, error: 0, vector: GP, text } };
 }
 
-/** INVLPG of the page that holds `gva`. */
+/** INVLPG of the page that holds `gva`; where it exits (2.6.28 and later) the shadow's part comes first. */
 export function invalidate(machine: Machine, gva: number): void {
+  const mmu = machine.kvm?.mmu;
+  if (mmu !== undefined && mmu.policy.invlpg !== null) mmuInvlpg(mmu, gva | 0);
   machine.cpu.paging.invlpg(gva | 0);
 }
 

@@ -21,7 +21,7 @@ import {
 } from "../kvm/index.ts";
 import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
-import { EV_POLICY, EV_SERIAL_OUT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
+import { EV_POLICY, EV_SERIAL_OUT, EV_TRIPLE_FAULT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
 import { GuestBus } from "../x86/bus.ts";
 import { Cpu } from "../x86/cpu.ts";
@@ -217,7 +217,7 @@ export class Machine {
         if (this.canWake()) continue;
         return this.standStill();
       }
-      if (disposition === RUN_SHUTDOWN) {
+      if (disposition === RUN_SHUTDOWN && !this.tripleFault()) {
         this.dead = true;
         return this.halt("triple-fault", `at ${hex(cpu.eip)}`);
       }
@@ -231,6 +231,21 @@ export class Machine {
     }
     // The budget's last unit may have been a HLT: that is how it stopped, under every policy.
     return cpu.halted && !this.canWake() ? this.standStill() : true;
+  }
+
+  /** A shutdown is an event, and the end unless the setup says that it resets. True: the machine goes on. */
+  private tripleFault(): boolean {
+    const resets = this.setup.tripleFault === "reset";
+    if (this.trace.on) this.trace.emit(EV_TRIPLE_FAULT, this.cpu.linearIp, resets ? 1 : 0);
+    if (resets) this.resetProcessor();
+    return resets;
+  }
+
+  /** Resets the processor: it goes on in real mode at FFFFFFF0. Memory stays. A unit of time passes. */
+  resetProcessor(): void {
+    this.cpu.powerOn();
+    this.cpu.jumps++;
+    this.kvm?.guestReset();
   }
 
   /** Halted, and nothing that is there could wake it. */

@@ -26,6 +26,8 @@ export interface MachineSetup {
   readonly nestedLevels?: 3 | 4 | undefined;
   /** Entries of each page-walk cache under nested paging; 0, none, when not said. */
   readonly walkCache?: number | undefined;
+  /** What a triple fault does: stops the machine (when absent), or resets the processor as a PC's chipset does. */
+  readonly tripleFault?: "stop" | "reset" | undefined;
 }
 
 export const POLICY_NONE = "none";

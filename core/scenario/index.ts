@@ -1,7 +1,17 @@
 /** What the rooms above may use of scenarios. */
 export type { Refutation, ScenarioDocument, Step } from "./document.ts";
 export { ScenarioError } from "./error.ts";
+export { eventText } from "./event-text.ts";
+export { type DifferingEntry, type Explanation, explain } from "./explain.ts";
 export { findScenario, type LibraryEntry, library } from "./library/index.ts";
+export {
+  type Contender,
+  type Difference,
+  LockStep,
+  type LockStepEnd,
+  type LockStepOptions,
+  type ScriptEntry,
+} from "./lockstep.ts";
 export { type Mistake, mistakeText, type Parsed, parseScenario, type Scenario } from "./parse.ts";
 export {
   type JudgedPrediction,
@@ -11,4 +21,5 @@ export {
   ScenarioRunner,
   type StepResult,
 } from "./runner.ts";
+export { type Script, scriptOf } from "./script.ts";
 export { ownPolicy } from "./setup.ts";

@@ -133,7 +133,7 @@ const JUDGES: Judges = {
   },
   counter(wanted, { before, machine }) {
     const row = COUNTERS.findIndex(({ name }) => name === wanted.name);
-    const now = machine.kvm?.mmu.count[row] ?? 0;
+    const now = machine.counts()?.[row] ?? 0;
     if (wanted.total !== undefined)
       return plain(`counter ${wanted.name}, in all`, String(toNumber(wanted.total)), String(now));
     const { atLeast, by } = wanted;

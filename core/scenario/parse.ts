@@ -53,6 +53,8 @@ export function parseScenario(text: string): Parsed {
   if (text.length > LONGEST)
     return refuse(1, 1, `a scenario has at most ${LONGEST} characters; this has ${text.length}`);
   const lines = lineStarts(text);
+  if (text.trim() === "")
+    return refuse(1, 1, 'the file is empty: a scenario begins with { "scenario": 1, "title": …');
   const errors: ParseError[] = [];
   const tree = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false });
   if (errors.length > 0) {
@@ -62,7 +64,8 @@ export function parseScenario(text: string): Parsed {
     }));
     return { ok: false, mistakes };
   }
-  if (tree === undefined) return refuse(1, 1, 'the file is empty: a scenario begins with { "scenario": 1, …');
+  if (tree === undefined)
+    return refuse(1, 1, 'there is no value: a scenario is an object, { "scenario": 1, … }');
   const twice = repeatedKey(tree);
   if (twice !== null) {
     const { line, column } = position(lines, twice.offset);

@@ -135,7 +135,7 @@ export class ScenarioRunner {
     }
     const counted = step.do === "run" && "count" in step.until ? toNumber(step.until.count) : most;
     return {
-      before: machine.kvm?.mmu.count.slice() ?? new Float64Array(256),
+      before: machine.counts()?.slice() ?? new Float64Array(256),
       since: machine.trace.count,
       findings: machine.watch.findings.total,
       goal: machine.time + counted,

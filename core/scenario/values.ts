@@ -7,26 +7,33 @@ import * as v from "valibot";
 const HEX = /^0x[0-9a-fA-F][0-9a-fA-F_]*$/;
 const PLACE = /^(0x[0-9a-fA-F][0-9a-fA-F_]*|[A-Za-z_.][\w.]*(\+(0x[0-9a-fA-F]+|\d+))?)$/;
 
+/** A number, or text of a pattern; `message` says what is allowed. */
+const numberOr = (pattern: RegExp, message: string) =>
+  v.union(
+    [
+      v.pipe(v.number(message), v.integer(message), v.minValue(0, message)),
+      v.pipe(v.string(message), v.regex(pattern, message)),
+    ],
+    message,
+  );
+
 /** A whole number below 2^53: 4096 or "0x1000". */
 export const Count = (what: string) =>
-  v.union(
-    [v.pipe(v.number(), v.integer(), v.minValue(0)), v.pipe(v.string(), v.regex(HEX))],
-    `${what} is a whole number, or one in hexadecimal such as "0x1000"`,
-  );
+  numberOr(HEX, `${what} is a whole number, or one in hexadecimal such as "0x1000"`);
 export type Count = number | string;
 
 /** An address: a number, "0x…", or a symbol of the guest, with an offset. */
 export const Address = (what: string) =>
-  v.union(
-    [v.pipe(v.number(), v.integer(), v.minValue(0)), v.pipe(v.string(), v.regex(PLACE))],
+  numberOr(
+    PLACE,
     `${what} is an address: a whole number, "0x1000", or a symbol of the guest such as "first_write" or "table+4"`,
   );
 export type Address = number | string;
 
 /** A value of up to 64 bits; above 2^53 only as "0x…". */
 export const Value = (what: string) =>
-  v.union(
-    [v.pipe(v.number(), v.integer(), v.minValue(0)), v.pipe(v.string(), v.regex(/^0x[0-9a-fA-F_]{1,20}$/))],
+  numberOr(
+    /^0x[0-9a-fA-F_]{1,20}$/,
     `${what} is a whole number, or one of up to 16 hexadecimal digits such as "0x1067"`,
   );
 

@@ -486,6 +486,12 @@ const rows: readonly Omit<EventKind, "id">[] = [
     help: "All shadow pages are zapped; the generation and how many pages were in use.",
     fields: [f1("generation", "dec"), f1("used", "dec")],
   },
+  {
+    name: "triple_fault",
+    group: "fault",
+    help: "An exception while #DF was being delivered: the processor shut down.",
+    fields: [f1("at", "gva"), f1("then", { names: ["stopped", "reset"] })],
+  },
 ];
 
 /** All event kinds; the index is the id that a record carries. */
@@ -538,3 +544,4 @@ export const EV_HANDLE_MMIO_PAGE_FAULT = idOf("handle_mmio_page_fault");
 export const EV_SET_SPTE = idOf("mmu_set_spte");
 export const EV_SPTE_REQUESTED = idOf("spte_requested");
 export const EV_ZAP_ALL_FAST = idOf("zap_all_fast");
+export const EV_TRIPLE_FAULT = idOf("triple_fault");

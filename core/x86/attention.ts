@@ -33,3 +33,10 @@ export const HOT_CALL = 71;
 export const HOT_CALL_ON = 72; // CALL, and the block goes on at its target
 export const HOT_RET = 73;
 export const HOT_RET_ON = 74; // RET, and the block goes on where it is expected to return to
+
+/** What an instruction of the run loop's own accesses (Insn.touch). */
+export const TOUCH_NONE = 0; // nothing, or two things
+export const TOUCH_READ = 1; // its memory operand
+export const TOUCH_WRITE = 2;
+export const TOUCH_PUSH = 3; // the word below ESP, written
+export const TOUCH_POP = 4; // the word at ESP

@@ -1,64 +1,35 @@
 /**
  * The innermost loop: block after block, instruction after instruction, until something else has to happen.
  *
- * The instructions that compiled code spends its time in are carried out right here (hot.ts says which), and the loop
- * around them calls nothing: so the JIT keeps what it knows of the arrays, and a block leads to the next without a
- * word to anybody. Whatever needs more (an access that the TLB's derived arrays do not answer, any other instruction, a
- * block not seen yet) leaves it, is done by the handler of the instruction table, and the loop is entered again.
+ * The instructions that compiled code spends its time in are carried out right here, one case of a switch each (hot.ts
+ * says which is which), and the loop around them calls nothing and writes nothing of the processor but registers and
+ * memory: nobody can look at it there. A block leads to the next by the branch that left it, as long as EIP and the fetch
+ * epoch say so. Whatever needs more (an access that the TLB's derived arrays do not answer, any other instruction, a block
+ * not seen yet) leaves the loop, is done by the handler of the instruction table, and the loop is entered again.
+ *
+ * Why it looks as it does, by what V8 makes of it: a function called from here costs a check that it is still that
+ * function, and most are not inlined any more once there are this many; a constant of a module is a load; what is read
+ * from a field is anything until `| 0` makes it a machine integer. Case labels are literal numbers for the same reason.
  */
 
-import { ATT_LIMIT, FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, JUMP_ENTRIES } from "./attention.ts";
+import { FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, TOUCH_NONE } from "./attention.ts";
+import {
+  FAULTED,
+  FOUND,
+  goOn,
+  nextBlock,
+  RETIRED_STOP,
+  refill,
+  roomIn,
+  STEP_NEXT,
+  stopped,
+} from "./between.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
-import { fetchBlock } from "./fetch.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
 import { EBP, ESP } from "./isa/exec/operand.ts";
-import { BRANCH, CS, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
-
-/** `chain`: the next instruction wants to be run on its own. */
-export const STEP_NEXT = -3;
-/** `chain`: an instruction stopped; `afterStop` says why. */
-export const RETIRED_STOP = -2;
-
-/** Completes the reason of a RUN_UNIMPLEMENTED with the instruction's name. */
-export function nameStop(cpu: Cpu, insn: Insn): void {
-  if (cpu.unimplemented === "") cpu.unimplemented = insn.row.name;
-}
-
-/** The block that EIP leads to, by the cache from EIP to block or by a fetch. */
-function nextBlock(cpu: Cpu): Block | null {
-  const eip = cpu.eip;
-  const slot = (eip ^ (eip >>> 12)) & (JUMP_ENTRIES - 1);
-  const tags = cpu.jumpTags;
-  if (tags[slot * 2] === eip && tags[slot * 2 + 1] === cpu.tlb.fetchEpoch) {
-    const block = cpu.jumpBlocks[slot]!;
-    if (block.first !== STALE) return block;
-  }
-  const block = fetchBlock(cpu);
-  if (block !== null && block.hfn >= 0) {
-    tags[slot * 2] = eip;
-    tags[slot * 2 + 1] = cpu.tlb.fetchEpoch;
-    cpu.jumpBlocks[slot] = block;
-  }
-  return block;
-}
-
-/** Instructions of `block` that may run before a breakpoint, or the end of CS, has to be looked at. */
-function roomIn(cpu: Cpu, block: Block): number {
-  let n = block.count | 0;
-  const eip = cpu.eip >>> 0;
-  if ((cpu.attention & ATT_LIMIT) !== 0) {
-    const back = block.offset - block.low;
-    if (eip < back || eip - back + (block.high - block.low) - 1 > cpu.segLimit[CS]!) n = 0;
-  }
-  for (const at of cpu.breakpoints) {
-    for (let i = 1; i < n; i++) {
-      if (((cpu.eip + block.insns[i]!.end - block.insns[i]!.length) | 0) === at) n = i;
-    }
-  }
-  return n;
-}
+import { BRANCH, type Insn, NEXT, REPEAT } from "./isa/insn.ts";
 
 /**
  * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP, its time and what
@@ -952,6 +923,15 @@ export function chain(cpu: Cpu, budget: number): number {
         cpu.running = insn;
         cpu.runningEip = start;
         cpu.eip = behind;
+        if (insn.touch !== TOUCH_NONE && whole !== 0) {
+          const found = refill(cpu, insn);
+          if (found === FOUND && insn.next !== STALE) continue;
+          if (found === FAULTED) {
+            cpu.running = null;
+            left = (left - insn.count + 1) | 0;
+            return stopped(cpu, insn, behind, left !== budget);
+          }
+        }
         const answer = insn.exec(cpu, insn) | 0;
         if (answer > BRANCH) {
           cpu.running = null;
@@ -992,43 +972,4 @@ export function chain(cpu: Cpu, budget: number): number {
     start = to;
     n = block.count | 0;
   }
-}
-
-/** The end of a chain at an instruction that did not retire; `some`: others did. */
-function stopped(cpu: Cpu, insn: Insn, behind: number, some: boolean): number {
-  cpu.retired += insn.count - 1;
-  if (some) cpu.midRep = false;
-  cpu.eip = (behind - insn.length) | 0;
-  if (cpu.stopCode >= 0) nameStop(cpu, insn);
-  return RETIRED_STOP;
-}
-
-/**
- * Goes on with a REP instruction whose first iteration has retired, for at most `budget` units in all, the first
- * included. Retires what ran. Iterations are few or many: the caller sees what is left.
- */
-function goOn(cpu: Cpu, insn: Insn, behind: number, budget: number): number {
-  let left = budget;
-  let answer = REPEAT;
-  cpu.running = insn;
-  for (;;) {
-    // `time` adds the position in the block while it runs.
-    cpu.retired++;
-    left--;
-    cpu.midRep = true;
-    if (left <= 0 || cpu.attention !== 0 || insn.next === STALE) break;
-    cpu.eip = behind;
-    answer = insn.exec(cpu, insn);
-    if (answer !== REPEAT) break;
-  }
-  cpu.running = null;
-  if (answer === STOP) return stopped(cpu, insn, behind, false);
-  cpu.retired += insn.count - 1;
-  if (answer === REPEAT) {
-    cpu.eip = (behind - insn.length) | 0;
-  } else {
-    cpu.retired++;
-    cpu.midRep = false;
-  }
-  return RUN_RETIRED;
 }

@@ -161,11 +161,28 @@ function buildAcross(
   return block;
 }
 
+/** Instructions that the emulator read last, by address: when the same bytes come again they need not be decoded. */
+const REMEMBERED = 64;
+const remembered = new Array<Block | null>(REMEMBERED).fill(null);
+const rememberedBytes = new Uint8Array(REMEMBERED * 16);
+
+/** The block decoded from these bytes before, when its instruction has no more than `have` of them; else null. */
+function recall(slot: number, have: number, big: boolean, offset: number): Block | null {
+  const block = remembered[slot]!;
+  if (block === null || block.big !== big || block.offset !== offset) return null;
+  const length = block.insns[0]!.length;
+  if (length > have) return null;
+  for (let i = 0; i < length; i++) if (gathered[i] !== rememberedBytes[slot * 16 + i]) return null;
+  return block;
+}
+
 /** The instruction at EIP, every byte of it read through the emulator's port; null when that faulted. */
 export function fetchEmulated(cpu: Cpu): Block | null {
   const la = (cpu.eip + cpu.csBase) | 0;
   const room = Math.min(withinLimit(cpu), LONGEST);
   const access = ACCESS_FETCH | userBit(cpu);
+  const big = cpu.csBig;
+  const slot = (la ^ (la >>> 6)) & (REMEMBERED - 1);
   let have = 0;
   while (have < room) {
     // Only what is needed: up to the page's end first, the next page when the instruction reaches into it.
@@ -176,8 +193,14 @@ export function fetchEmulated(cpu: Cpu): Block | null {
     if (cpu.faulted) return null;
     for (let i = 0; i < size; i++) gathered[have + i] = (word >>> (8 * i)) & 0xff;
     have += size;
-    const insn = decode(gathered, 0, have, cpu.csBig);
-    if (insn !== null) return single(insn, cpu.csBig, -1, la & 0xfff, -1);
+    const known = recall(slot, have, big, la & 0xfff);
+    if (known !== null) return known;
+    const insn = decode(gathered, 0, have, big);
+    if (insn === null) continue;
+    const block = single(insn, big, -1, la & 0xfff, -1);
+    remembered[slot] = block;
+    for (let i = 0; i < insn.length; i++) rememberedBytes[slot * 16 + i] = gathered[i]!;
+    return block;
   }
   cpu.raise(GP, 0);
   return null;

@@ -5,7 +5,17 @@
  * A number says the same as its handler does, as long as the operand in memory is found by the derived arrays of the
  * TLB; where it is not, the loop calls the handler after all. A test runs each of them both ways.
  */
-import { HOT_CALL, HOT_JMP, HOT_NOP, HOT_RET } from "./attention.ts";
+import {
+  HOT_CALL,
+  HOT_JMP,
+  HOT_NOP,
+  HOT_RET,
+  TOUCH_NONE,
+  TOUCH_POP,
+  TOUCH_PUSH,
+  TOUCH_READ,
+  TOUCH_WRITE,
+} from "./attention.ts";
 import * as N from "./isa/exec/alu-narrow.ts";
 import * as W from "./isa/exec/alu32.ts";
 import * as B from "./isa/exec/branch.ts";
@@ -129,6 +139,14 @@ const ENTRIES = new Map(TABLE.map((entry) => [entry[1], entry]));
 /** Forms without an index register, which most memory operands are, by the number of the general form. */
 const WITHOUT_INDEX: Readonly<Record<number, number>> = { 5: 88, 6: 89 };
 
+/** Numbers by what their memory operand is for. PUSH m32 and LEAVE are not here: they make two accesses, or by EBP. */
+const TOUCHES = new Map<number, number>();
+for (const hot of [5, 10, 12, 13, 14, 34, 35, 36, 37, 38, 39, 43, 44, 49, 50, 61, 88])
+  TOUCHES.set(hot, TOUCH_READ);
+for (const hot of [6, 7, 15, 16, 40, 41, 42, 45, 46, 47, 48, 53, 54, 89]) TOUCHES.set(hot, TOUCH_WRITE);
+for (const hot of [64, 65, 71, 75]) TOUCHES.set(hot, TOUCH_PUSH);
+for (const hot of [67, 73]) TOUCHES.set(hot, TOUCH_POP);
+
 /** Every handler that has a number, for tests. */
 export const HOT_HANDLERS: readonly Exec[] = TABLE.map((entry) => entry[1]);
 
@@ -141,6 +159,7 @@ export function prepare(insn: Insn): void {
   if (exec === K.leave && insn.opsize !== 4) return;
   insn.hot = insn.index === NO_REG ? (WITHOUT_INDEX[hot] ?? hot) : hot;
   insn.segBit = 1 << insn.seg;
+  insn.touch = TOUCHES.get(insn.hot) ?? TOUCH_NONE;
   insn.dst = operands === REG_RM ? insn.reg : insn.rm;
   insn.src = operands === REG_RM ? insn.rm : insn.reg;
   if (operands === SHIFT_ONE) insn.src = 1;

@@ -15,8 +15,9 @@ import {
   ATT_WATCH,
   FLAGS_STEPWISE,
 } from "./attention.ts";
+import { nameStop, RETIRED_STOP, STEP_NEXT } from "./between.ts";
 import { RESTART } from "./blocks.ts";
-import { chain, nameStop, RETIRED_STOP, STEP_NEXT } from "./chain.ts";
+import { chain } from "./chain.ts";
 import type { Cpu } from "./cpu.ts";
 import { codeHits, DR6_BS } from "./debug.ts";
 import { deliverEvent, takeException } from "./delivery.ts";

@@ -15,9 +15,9 @@ export interface CpuState {
   segBase: Int32Array;
   segLimit: Uint32Array;
   segAttr: Int32Array;
-  /** DR0 to DR7 (4 and 5 are not used). */
-  dr: Int32Array;
-  counters: Int32Array;
+  /** DR0 to DR7 (4 and 5 are not used), and the performance counters. Absent in the first version's snapshots. */
+  dr?: Int32Array;
+  counters?: Int32Array;
   /** The plain fields, by name. */
   fields: Record<string, number>;
   fpu: FpuState;
@@ -86,8 +86,8 @@ export function loadCpu(cpu: Cpu, state: CpuState): void {
   cpu.segBase.set(state.segBase);
   cpu.segLimit.set(state.segLimit);
   cpu.segAttr.set(state.segAttr);
-  cpu.dr.set(state.dr);
-  cpu.counters.set(state.counters);
+  if (state.dr !== undefined) cpu.dr.set(state.dr);
+  if (state.counters !== undefined) cpu.counters.set(state.counters);
   for (const name of FIELDS) {
     const value = state.fields[name];
     if (value !== undefined) cpu[name] = value;

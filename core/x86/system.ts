@@ -164,21 +164,20 @@ function writeCr0(cpu: Cpu, value: number): number {
 
 /**
  * CR3 as a task switch loads it: with paging on alone, and flushing only when it changes (SDM vol. 3, 4.10.4.1, 7.3).
- * PDPTEs with reserved bits raise #GP(0), in the new task.
+ * False: its PDPTEs have reserved bits, and those that were loaded stay.
  */
-export function loadTaskCr3(cpu: Cpu, value: number): void {
-  if ((cpu.cr0 & CR0_PG) === 0) return;
+export function loadTaskCr3(cpu: Cpu, value: number): boolean {
+  if ((cpu.cr0 & CR0_PG) === 0) return true;
   const old = cpu.cr3;
   cpu.cr3 = value;
-  if (cpu.emulating) {
-    if (!cpu.emulator!.cr3Loaded(value)) cpu.raise(GP, 0);
-    return;
+  if (cpu.emulating) return cpu.emulator!.cr3Loaded(value);
+  const good = (cpu.cr4 & CR4_PAE) === 0 || loadPdptes(cpu, value);
+  if (old !== value) {
+    traceCr(cpu, 3, old, value);
+    applyControls(cpu);
+    cpu.paging.flushForCr3();
   }
-  if ((cpu.cr4 & CR4_PAE) !== 0 && !loadPdptes(cpu, value)) cpu.raise(GP, 0);
-  if (old === value) return;
-  traceCr(cpu, 3, old, value);
-  applyControls(cpu);
-  cpu.paging.flushForCr3();
+  return good;
 }
 
 function writeCr3(cpu: Cpu, value: number): number {

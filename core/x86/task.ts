@@ -149,8 +149,12 @@ export function switchTask(cpu: Cpu, selector: number, how: number, ext: number,
   cpu.cr0 |= CR0_TS;
   cpu.dr[7]! &= ~DR7_LOCAL;
   debugChanged(cpu);
+  const cr3 = wide ? systemRead(cpu, (base + CR3_32) | 0, 4) : 0;
   const ldt = loadState(cpu, base, wide, how === TASK_NEST);
+  const goodCr3 = !wide || loadTaskCr3(cpu, cr3);
   loadSegments(cpu, ldt, ext);
+  // A CR3 whose PDPTEs are refused: where that is told the manual leaves open. The new task is whole by now.
+  if (!goodCr3 && !cpu.faulted) cpu.raise(GP, 0);
   return cpu.faulted ? TASK_FAULTED : TASK_DONE;
 }
 
@@ -187,7 +191,7 @@ function saveState(cpu: Cpu, eflags: number): void {
   }
 }
 
-/** Loads registers, EFLAGS, EIP, CR3 and the selectors' numbers; answers the LDT's selector. */
+/** Loads registers, EFLAGS, EIP and the selectors' numbers; answers the LDT's selector. */
 function loadState(cpu: Cpu, base: number, wide: boolean, nest: boolean): number {
   const size = wide ? 4 : 2;
   const at = base + (wide ? EIP_32 : IP_16);
@@ -205,7 +209,6 @@ function loadState(cpu: Cpu, base: number, wide: boolean, nest: boolean): number
   }
   const ldt = systemRead(cpu, (base + (wide ? LDT_32 : LDT_16)) | 0, 2);
   const trap = wide ? systemRead(cpu, (base + TRAP_32) | 0, 2) : 0;
-  const cr3 = wide ? systemRead(cpu, (base + CR3_32) | 0, 4) : 0;
   if (nest) eflags |= FLAG_NT;
   cpu.eip = eip;
   cpu.eflags = eflags;
@@ -213,7 +216,6 @@ function loadState(cpu: Cpu, base: number, wide: boolean, nest: boolean): number
     cpu.debugHits |= DR6_BT;
     cpu.attention |= ATT_DEBUG;
   }
-  if (wide) loadTaskCr3(cpu, cr3);
   return ldt;
 }
 

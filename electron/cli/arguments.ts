@@ -7,6 +7,7 @@ import {
   DEFAULT_CONFIG,
   ImageKind,
   TlbKind,
+  TripleFault,
   WALK_CACHE_MOST,
 } from "../../core/lab/protocol/index.ts";
 
@@ -34,6 +35,7 @@ export interface RunArguments {
   /** Under nested paging: host levels, and entries of each page-walk cache. */
   readonly nestedLevels: 3 | 4;
   readonly walkCache: number;
+  readonly tripleFault: TripleFault;
 }
 
 export type HazardWord = "guarded" | "as-it-was";
@@ -78,6 +80,7 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --memory-dump FILE               write guest-physical memory, byte i at offset i, holes sparse
   --audit every|end|off            check the invariants of shadow paging (${DEFAULT_CONFIG.audit})
   --unimplemented stop|ud          an instruction that is missing here stops the machine, or raises #UD
+  --triple-fault stop|reset        a triple fault ends the run (stop), or resets the processor
 
 Options of scenario: --policy, --hazards, --tlb, --json as above, and
 
@@ -190,6 +193,9 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   "--unimplemented": (value, into) => {
     into.unimplemented = oneOf("--unimplemented", value, ["stop", "ud"]);
   },
+  "--triple-fault": (value, into) => {
+    into.tripleFault = oneOf("--triple-fault", value, TripleFault.options);
+  },
 };
 
 export function parseHazards(
@@ -281,6 +287,7 @@ function parseRun(words: readonly string[]): RunArguments {
     unimplemented: DEFAULT_CONFIG.unimplemented,
     nestedLevels: 4,
     walkCache: 0,
+    tripleFault: "stop",
   };
   const seen = new Set<string>();
   for (let i = 0; i < words.length; i++) {

@@ -17,6 +17,7 @@ import { library } from "../../core/scenario/index.ts";
 import { Trace } from "../../core/trace/trace.ts";
 import { version } from "../../package.json" with { type: "json" };
 import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
+import { compareCommand } from "./compare.ts";
 import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import type { Chunk, CliIo } from "./io.ts";
 import { scenarioCommand } from "./scenario.ts";
@@ -39,6 +40,7 @@ const PAGE = 4096;
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
   if (argv[0] === "experiment" && !asksHelp(argv)) return experimentCommand(argv.slice(1), io);
   if (argv[0] === "scenario" && !asksHelp(argv)) return scenarioCommand(argv.slice(1), io);
+  if (argv[0] === "compare" && !asksHelp(argv)) return compareCommand(argv.slice(1), io);
   const parsed = parseArguments(argv);
   if (!parsed.ok) {
     io.err(`quadrant: ${parsed.error}`);
@@ -139,6 +141,7 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
     unimplemented: wanted.unimplemented,
     nestedLevels: wanted.nestedLevels,
     walkCache: wanted.walkCache,
+    tripleFault: wanted.tripleFault,
   };
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);

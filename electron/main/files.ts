@@ -18,8 +18,16 @@ const FILTERS: Record<OpenKind, FileFilter[]> = {
     { name: "Saved machines", extensions: ["quadrant"] },
     { name: "All files", extensions: ["*"] },
   ],
+  scenario: [
+    { name: "Scenarios", extensions: ["jsonc", "json"] },
+    { name: "All files", extensions: ["*"] },
+  ],
 };
-const TITLES: Record<OpenKind, string> = { image: "Open image", machine: "Open machine" };
+const TITLES: Record<OpenKind, string> = {
+  image: "Open image",
+  machine: "Open machine",
+  scenario: "Open scenario",
+};
 
 /** Folder of the last dialog; the next one begins there. */
 let folder: string | null = null;

@@ -7,6 +7,7 @@ import { type ClientMessage, type HostMessage, parseClientMessage } from "../../
 import { type Answer, CRASH, MENU, MESSAGE, POST, REQUEST } from "./channels.ts";
 import { openFile, saveFile } from "./files.ts";
 import type { HostProcess } from "./host.ts";
+import { openLink } from "./link.ts";
 import { setMenu } from "./menu.ts";
 import { type AppRequest, parseAppRequest } from "./requests.ts";
 import { isOwn } from "./safety.ts";
@@ -54,6 +55,8 @@ export function connectIpc(
     switch (request.name) {
       case "open":
         return openFile(window, request.kind);
+      case "link":
+        return openLink(window, request.url);
       case "save":
         return saveFile(window, request.file, request.bytes);
       case "menu":

@@ -36,7 +36,12 @@ export const AppRequest = v.variant(
   [
     v.strictObject({
       name: v.literal("open"),
-      kind: v.picklist(["image", "machine"], "an image or a machine can be opened"),
+      kind: v.picklist(["image", "machine", "scenario"], "an image, a machine or a scenario can be opened"),
+    }),
+    v.strictObject({
+      name: v.literal("link"),
+      /** Opened in the person's browser when they say yes. */
+      url: v.pipe(text("a link", 2000), v.regex(/^https:\/\/[^\s"<>\\]+$/, "a link is an https address")),
     }),
     v.strictObject({
       name: v.literal("save"),

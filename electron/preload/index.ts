@@ -30,6 +30,8 @@ const bridge: Bridge = {
   restartHost: () => request<void>({ name: "restartHost" }),
   openImageFile: () => request<OpenedFile | null>({ name: "open", kind: "image" }),
   openMachineFile: () => request<OpenedFile | null>({ name: "open", kind: "machine" }),
+  openScenarioFile: () => request<OpenedFile | null>({ name: "open", kind: "scenario" }),
+  openLink: (url) => request<boolean>({ name: "link", url }),
   saveFile: (name, bytes) => request<boolean>({ name: "save", file: name, bytes: new Uint8Array(bytes) }),
   setMenu: (items) => {
     request<null>({ name: "menu", items: [...items] }).catch(console.error);

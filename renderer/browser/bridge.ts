@@ -47,6 +47,12 @@ export function browserBridge(): Bridge {
     },
     openImageFile: () => chooseFile(""),
     openMachineFile: () => chooseFile(".quadrant"),
+    openScenarioFile: () => chooseFile(".json,.jsonc"),
+    openLink(url) {
+      const wanted = window.confirm(`Open this address in a new tab?\n\n${url}`);
+      if (wanted) window.open(url, "_blank", "noopener,noreferrer");
+      return Promise.resolve(wanted);
+    },
     saveFile: (name, bytes) => download(name, bytes),
     setMenu() {},
     onMenuCommand: () => () => {},

@@ -6,12 +6,14 @@ import type { Component } from "svelte";
 import AddressSpacePane from "./address-space/AddressSpacePane.svelte";
 import AuditPane from "./audit/AuditPane.svelte";
 import CodePane from "./code/CodePane.svelte";
+import ComparePane from "./compare/ComparePane.svelte";
 import ConsolePane from "./console/ConsolePane.svelte";
 import CountersPane from "./counters/CountersPane.svelte";
 import EventsPane from "./events/EventsPane.svelte";
 import ExperimentsPane from "./experiments/ExperimentsPane.svelte";
 import MemoryPane from "./memory/MemoryPane.svelte";
 import ProcessorPane from "./processor/ProcessorPane.svelte";
+import ScenarioPane from "./scenario/ScenarioPane.svelte";
 import ShadowPane from "./shadow/ShadowPane.svelte";
 import TablePane from "./table/TablePane.svelte";
 import WalkPane from "./walk/WalkPane.svelte";
@@ -90,6 +92,20 @@ export const PANES: readonly Pane[] = [
     title: "Audit",
     help: "Invariants of the shadow, and what violates them",
     component: AuditPane,
+    key: "",
+  },
+  {
+    id: "scenario",
+    title: "Scenario",
+    help: "The library of experiments, and the steps and predictions of the one that is open",
+    component: ScenarioPane,
+    key: "",
+  },
+  {
+    id: "compare",
+    title: "Compare",
+    help: "Two machines in lock-step under two policies: where, since when and why they part",
+    component: ComparePane,
     key: "",
   },
   {

@@ -5,7 +5,9 @@ import { EVENT_KINDS } from "../../core/lab/protocol/index.ts";
 import { type Action, actions } from "../actions.ts";
 import { lab } from "../lab.svelte.ts";
 import { navigation } from "../navigate.svelte.ts";
+import { compareActions } from "../panes/compare/actions.ts";
 import { PANES } from "../panes/index.ts";
+import { scenarioActions } from "../panes/scenario/actions.ts";
 import { settings } from "../settings.svelte.ts";
 import { toasts } from "../toasts.svelte.ts";
 import { dock } from "./dock.svelte.ts";
@@ -326,5 +328,5 @@ let registered = false;
 export function registerShell(): void {
   if (registered) return;
   registered = true;
-  actions.register([...machine, ...places, ...files, ...view()]);
+  actions.register([...machine, ...compareActions, ...places, ...files, ...scenarioActions, ...view()]);
 }

@@ -20,6 +20,8 @@ export const LAYOUTS: Readonly<
     help: "The quadrant picture large; code, memory and events around it",
     panes: [
       { pane: "table" },
+      { pane: "scenario", beside: "table", direction: "within" },
+      { pane: "compare", beside: "table", direction: "within" },
       { pane: "experiments", beside: "table", direction: "within" },
       { pane: "code", beside: "table", direction: "left", share: 0.22 },
       { pane: "address-space", beside: "code", direction: "within" },
@@ -38,6 +40,8 @@ export const LAYOUTS: Readonly<
     help: "Everything side by side: tables, shadow, walk, processor, memory, events",
     panes: [
       { pane: "table" },
+      { pane: "scenario", beside: "table", direction: "within" },
+      { pane: "compare", beside: "table", direction: "within" },
       { pane: "experiments", beside: "table", direction: "within" },
       { pane: "address-space", beside: "table", direction: "left", share: 0.18 },
       { pane: "walk", beside: "table", direction: "right", share: 0.25 },

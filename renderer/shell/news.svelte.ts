@@ -23,9 +23,8 @@ class AllNews {
   /** The count when the pane was last seen; absent: what there was at first is no news. */
   #seen = $state.raw<Readonly<Record<string, number>>>({});
 
-  /** To notice that another machine began, or the same one again: what it has at its beginning is no news. */
-  #title = "";
-  #time = 0;
+  /** What another machine (or the same one begun again) has at its beginning is no news. */
+  #machine = 0;
 
   /** A pane came to sight, or went out of it. */
   see(id: string, visible: boolean): void {
@@ -41,9 +40,8 @@ class AllNews {
   follow(): void {
     const { status } = lab;
     if (status === null) return;
-    const again = status.title !== this.#title || status.time < this.#time;
-    this.#title = status.title;
-    this.#time = status.time;
+    const again = status.machine !== this.#machine;
+    this.#machine = status.machine;
     let changed: Record<string, number> | null = null;
     for (const [id, count] of Object.entries(COUNT)) {
       const now = count();

@@ -1,6 +1,6 @@
 /**
  * The hypervisor's side of nested paging: host tables as bytes in host memory, one lowest table for every 2 MiB of
- * guest-physical addresses that were touched. Entries are PAE's and long mode's own (AMD vol. 2, 15.25.1); pages are
+ * guest-physical addresses that were touched. Entries are PAE's and long mode's own (AMD vol. 2, 15.25.5); pages are
  * of 4 KiB, writable, a user's and executable. The processor sets their A and D.
  */
 import { type HostMemory, HYPERVISOR_FRAMES } from "../../memory/host-memory.ts";

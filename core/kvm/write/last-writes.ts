@@ -3,6 +3,9 @@
  * table. Looking alone reads it; it is kept whether the trace records or not, and is no part of a snapshot.
  */
 
+import { EV_PTE_WRITE_PAGE } from "../../trace/events.ts";
+import type { Mmu } from "../mmu.ts";
+
 /** Guest pages remembered at most; beyond them the one remembered first is forgotten. */
 const MOST = 4096;
 /** Words of a page's row: hpa, role, verdict, quadrant, index, npte (EV_PTE_WRITE_PAGE). */
@@ -93,4 +96,19 @@ export class LastWrites {
     this.byGfn.set(gfn, record);
     return record;
   }
+}
+
+/** Says what a write did with one shadow page: to the trace, and to the record of the last writes. */
+export function tell(
+  mmu: Mmu,
+  page: number,
+  verdict: number,
+  quadrant: number,
+  index: number,
+  npte: number,
+): void {
+  if (mmu.trace.on) {
+    mmu.trace.emit(EV_PTE_WRITE_PAGE, mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
+  }
+  mmu.lastWrites.page(mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
 }

@@ -4,7 +4,6 @@
  */
 import {
   EV_PTE_WRITE,
-  EV_PTE_WRITE_PAGE,
   SPTE_PTE_WRITE,
   SPTE_UPDATE_PTE,
   VERDICT_FLOODED,
@@ -35,6 +34,7 @@ import {
 import { gpteAccess, isWide, SET_CAN_UNSYNC, SET_SPECULATIVE, setSpte } from "../shadow/set-spte.ts";
 import { frame64, reserved64 } from "../shadow/walk.ts";
 import { accessPage, countWrite, countWriteOfPage } from "./detectors.ts";
+import { tell } from "./last-writes.ts";
 import { chosen } from "./zap-spte.ts";
 
 /** Safe iteration: pages of the bucket as they were before the write. */
@@ -69,6 +69,7 @@ export function laterPteWrite(
     accessPage(mmu, gfn);
     flooded = countWrite(mmu, gfn);
   }
+  mmu.lastWrites.begin(mmu.trace.clock.time, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded);
   if (mmu.trace.on) {
     mmu.trace.emit(EV_PTE_WRITE, gfn, offset, bytes, low, high, mmu.lastPtWriteCount, flooded ? 1 : 0);
   }
@@ -199,10 +200,4 @@ function anyIndirect(mmu: Mmu): boolean {
     if (!roleMetaphysical(mmu.role[page]!)) return true;
   }
   return false;
-}
-
-function tell(mmu: Mmu, page: number, verdict: number, quadrant: number, index: number, npte: number): void {
-  if (mmu.trace.on) {
-    mmu.trace.emit(EV_PTE_WRITE_PAGE, mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
-  }
 }

@@ -4,7 +4,6 @@
  */
 import {
   EV_PTE_WRITE,
-  EV_PTE_WRITE_PAGE,
   SPTE_PTE_WRITE,
   VERDICT_FLOODED,
   VERDICT_MISALIGNED,
@@ -20,6 +19,7 @@ import { zapPage } from "../shadow/page.ts";
 import { bucketOf } from "../shadow/pool.ts";
 import { roleEntrySize, roleLevel, roleMetaphysical } from "../shadow/role.ts";
 import { countWrite } from "./detectors.ts";
+import { tell } from "./last-writes.ts";
 import { chosen, zapSpte } from "./zap-spte.ts";
 
 /**
@@ -89,11 +89,4 @@ export function pteWrite(
       policy.newPte(mmu, page, ptr, low, high, bytes);
     }
   }
-}
-
-function tell(mmu: Mmu, page: number, verdict: number, quadrant: number, index: number, npte: number): void {
-  if (mmu.trace.on) {
-    mmu.trace.emit(EV_PTE_WRITE_PAGE, mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
-  }
-  mmu.lastWrites.page(mmu.hpaOf(page), mmu.role[page]!, verdict, quadrant, index, npte);
 }

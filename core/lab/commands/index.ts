@@ -20,6 +20,16 @@ import {
 import { cancelExperiment, startExperiment } from "./experiment.ts";
 import { loadGuest, openImage, openMachine, reset, saveMachine } from "./load.ts";
 import { breakpoint, pause, run, runTo, runToEvent, step } from "./run.ts";
+import {
+  closeScenario,
+  compare,
+  listScenarios,
+  openScenario,
+  scenarioReset,
+  scenarioStep,
+  stopComparing,
+  takeCompared,
+} from "./stories.ts";
 
 /** A command's function. @throws LabError or MachineError with a sentence */
 type Carry<K extends CommandName> = (lab: Lab, command: Extract<Command, { name: K }>) => unknown;
@@ -52,6 +62,14 @@ const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
   report,
   startExperiment,
   cancelExperiment,
+  listScenarios,
+  openScenario,
+  scenarioStep,
+  scenarioReset,
+  closeScenario,
+  compare,
+  stopComparing,
+  takeCompared,
 };
 
 export function runCommand(lab: Lab, command: Command): unknown {

@@ -49,6 +49,9 @@ export type NestedLevels = v.InferOutput<typeof NestedLevels>;
 /** Entries of each page-walk cache under nested paging; 0: none. */
 export const WALK_CACHE_MOST = 64;
 export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
+/** A triple fault: the machine is over, or its processor is reset, as a PC's chipset does. */
+export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
+export type TripleFault = v.InferOutput<typeof TripleFault>;
 
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
@@ -73,6 +76,8 @@ export const MachineConfig = v.strictObject({
   nestedLevels: v.optional(NestedLevels),
   /** Nested paging: 0 when not said. */
   walkCache: v.optional(WalkCacheSize),
+  /** Absent: stop. */
+  tripleFault: v.optional(TripleFault),
 });
 export type MachineConfig = v.InferOutput<typeof MachineConfig>;
 

@@ -6,4 +6,5 @@ export * from "./commands.ts";
 export * from "./config.ts";
 export * from "./experiments.ts";
 export * from "./messages.ts";
+export * from "./stories.ts";
 export * from "./views.ts";

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { PHYSICAL_LIMIT, Space } from "./commands.ts";
 import { u32, whole } from "./config.ts";
 import type { ExperimentResultView, ExperimentView } from "./experiments.ts";
+import { type CompareView, type ScenarioView, STORY_VIEWS } from "./stories.ts";
 
 const AccessKind = v.picklist(["read", "write", "fetch"], "access must be read, write or fetch");
 
@@ -57,6 +58,7 @@ export const ViewRequest = v.variant(
     v.strictObject({ kind: v.literal("experiment") }),
     /** The last experiment's result. */
     v.strictObject({ kind: v.literal("experimentResult") }),
+    ...STORY_VIEWS,
   ],
   (issue) => `unknown view ${issue.received}`,
 );
@@ -439,4 +441,6 @@ export type ViewData =
   | ConsoleView
   | AuditView
   | ExperimentView
-  | ExperimentResultView;
+  | ExperimentResultView
+  | ScenarioView
+  | CompareView;

@@ -10,6 +10,7 @@ import { openEvents } from "./events.ts";
 import { openMemory } from "./memory.ts";
 import { openShadowPage, openShadowPages } from "./shadow-pages.ts";
 import { openAudit, openConsole, openCounters, openExperiment, openExperimentResult } from "./small.ts";
+import { openCompare, openScenario } from "./stories.ts";
 import { openTable } from "./table.ts";
 import type { View } from "./view.ts";
 import { openWalk } from "./walk.ts";
@@ -47,5 +48,9 @@ export function openView(lab: LabContext, request: ViewRequest): View {
       return openExperiment(lab);
     case "experimentResult":
       return openExperimentResult(lab);
+    case "scenario":
+      return openScenario(lab);
+    case "compare":
+      return openCompare(lab, request);
   }
 }

@@ -8,6 +8,7 @@ import copyOnWrite from "./copy-on-write.jsonc?raw";
 import demandPaging from "./demand-paging.jsonc?raw";
 import dmaIntoTable from "./dma-into-table.jsonc?raw";
 import floodDetector from "./flood-detector.jsonc?raw";
+import floodFalseAlarm from "./flood-false-alarm.jsonc?raw";
 import forgottenInvlpg from "./forgotten-invlpg.jsonc?raw";
 import forkStorm from "./fork-storm.jsonc?raw";
 import globalPages from "./global-pages.jsonc?raw";
@@ -15,24 +16,31 @@ import largePageSplit from "./large-page-split.jsonc?raw";
 import misalignedWrites from "./misaligned-writes.jsonc?raw";
 import noMemory from "./no-memory.jsonc?raw";
 import paeHalves from "./pae-halves.jsonc?raw";
+import pde2620 from "./pde-2620.jsonc?raw";
 import pdpteReload from "./pdpte-reload.jsonc?raw";
 import poolExhaustion from "./pool-exhaustion.jsonc?raw";
 import pse36 from "./pse-36.jsonc?raw";
 import rootZappedInUse from "./root-zapped-in-use.jsonc?raw";
+import roundingFix from "./rounding-fix.jsonc?raw";
 import seedDirectory from "./seed-directory.jsonc?raw";
 import seedPageTable from "./seed-page-table.jsonc?raw";
 import selfMapped from "./self-mapped.jsonc?raw";
 import sharedTableRights from "./shared-table-rights.jsonc?raw";
 import storyOfTheCommit from "./story-of-the-commit.jsonc?raw";
 import tableTurnedData from "./table-turned-data.jsonc?raw";
+import unsyncLifeCycle from "./unsync-life-cycle.jsonc?raw";
+import unsyncQuadrants from "./unsync-quadrants.jsonc?raw";
 import wp0KernelWrite from "./wp0-kernel-write.jsonc?raw";
 
 const TEXTS: readonly string[] = [
   seedPageTable,
   seedDirectory,
   storyOfTheCommit,
+  pde2620,
+  roundingFix,
   misalignedWrites,
   floodDetector,
+  floodFalseAlarm,
   forkStorm,
   copyOnWrite,
   demandPaging,
@@ -48,6 +56,8 @@ const TEXTS: readonly string[] = [
   forgottenInvlpg,
   poolExhaustion,
   rootZappedInUse,
+  unsyncQuadrants,
+  unsyncLifeCycle,
   dmaIntoTable,
   sharedTableRights,
   paeHalves,

@@ -47,6 +47,8 @@ export class Insn {
   src = 0;
   /** Bit `seg` of Cpu.flat. */
   segBit = 0;
+  /** The one memory operand that its case has: TOUCH_… of core/x86/attention.ts. */
+  touch = 0;
   /** Bytes, 1 to 15. */
   length = 0;
   /** Operand size in bytes: 2 or 4 (rows with byte operands know it themselves). */

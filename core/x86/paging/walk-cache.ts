@@ -1,7 +1,7 @@
 /**
  * A page-walk cache: fully associative, the entry used longest ago makes room. It keeps what the upper levels of a
  * walk said (the frame of the lowest table and the rights above it), so that a walk can begin at that table
- * (SDM vol. 3, 4.10.3 and 28.3.1; AMD vol. 2, 5.5). Nothing that is not present is ever kept.
+ * (SDM vol. 3, 4.10.3 and 28.4.1; AMD vol. 2, 5.5). Nothing that is not present is ever kept.
  */
 
 export interface WalkCacheState {

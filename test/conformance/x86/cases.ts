@@ -22,8 +22,10 @@ export const ROWS: readonly Row[] = [...ONE_BYTE, ...TWO_BYTE].filter(testable);
 
 const INTERESTING = [0, 1, -1, 0x7fff_ffff, -0x8000_0000, 0x80, 0x7f, 0xff, 0x8000, 0x7fff, 0xffff, 2, 0x10];
 
-/** One case for a row, or null when the row has no such form. */
-export function makeCase(row: Row, next: () => number, low: boolean): Case | null {
+/** One case for a row, or null when the row has no such form. `small`: for a 16-bit code segment at CODE. */
+export function makeCase(row: Row, next: () => number, low: boolean, small = false): Case | null {
+  /** EIP of the second way out. */
+  const landing = small ? LANDING - CODE : LANDING;
   const below = (n: number): number => next() % n;
   const value = (): number => (below(3) === 0 ? INTERESTING[below(INTERESTING.length)] : next() | 0);
   const regs = Int32Array.from({ length: 8 }, value);
@@ -81,8 +83,8 @@ export function makeCase(row: Row, next: () => number, low: boolean): Case | nul
   if (name === "cmpxchg" && below(2) === 0) regs[0] = data[target - page - WINDOW] | (regs[0] & ~0xff);
   if (name === "bswap" && word) return null;
 
-  if (word) prefixes.push(0x66);
-  if (addr16) prefixes.push(0x67);
+  if (word !== small) prefixes.push(0x66);
+  if (addr16 !== small) prefixes.push(0x67);
   if (row.prefix > 0) prefixes.push(row.prefix);
   const opcode = row.opcode >= 0x100 ? [row.opcode >>> 8, row.opcode & 0xff] : [row.opcode];
   const tail: number[] = [];
@@ -92,7 +94,7 @@ export function makeCase(row: Row, next: () => number, low: boolean): Case | nul
 
   let isReg = true;
   const isBranch = /^(j|call|ret|loop)/.test(name);
-  if (isBranch && word) return null; // EIP would lose its upper half
+  if (isBranch && word && !small) return null; // EIP would lose its upper half
   if (hasModRm(row)) {
     const reg = row.ext >= 0 ? row.ext : below(8);
     isReg = row.form === "reg" || (row.form === "any" && below(2) === 0);
@@ -100,7 +102,7 @@ export function makeCase(row: Row, next: () => number, low: boolean): Case | nul
       const rm = row.rm >= 0 ? row.rm : below(8);
       if (name === "call" || name === "jmp") {
         if (rm === 4) return null;
-        set(rm, LANDING);
+        set(rm, landing);
       }
       tail.push(0xc0 | (reg << 3) | rm);
     } else {
@@ -108,7 +110,7 @@ export function makeCase(row: Row, next: () => number, low: boolean): Case | nul
       if (addr16) modrm16(reg);
       else modrm32(reg, popped);
       const at = target - page - WINDOW;
-      if (name === "call" || name === "jmp") new DataView(data.buffer).setUint32(at, LANDING, true);
+      if (name === "call" || name === "jmp") new DataView(data.buffer).setUint32(at, landing, true);
       if (name === "cmpxchg8b" && below(2) === 0) {
         const view = new DataView(data.buffer);
         view.setInt32(at, regs[0], true);
@@ -174,13 +176,13 @@ export function makeCase(row: Row, next: () => number, low: boolean): Case | nul
     else if (code === "Iz") le(value(), opsize);
     else if (code === "Ob" || code === "Ov") le(target, addr16 ? 2 : 4);
     else if (code[0] === "J") {
-      const size = code === "Jb" ? 1 : 4;
+      const size = code === "Jb" ? 1 : opsize;
       const length = prefixes.length + opcode.length + tail.length + size;
       le(LANDING - CODE - length, size);
     }
   }
-  if (name === "ret") new DataView(stack.buffer).setUint32(regs[4] - STACK - WINDOW, LANDING, true);
+  if (name === "ret") new DataView(stack.buffer).setUint32(regs[4] - STACK - WINDOW, landing, true);
   if (/^sh[lr]d/.test(name) && codes[2] === "CL" && word) regs[1] = (regs[1] & ~0x1f) | below(17);
   const code = [...prefixes, ...opcode, ...tail];
-  return code.length > 15 ? null : { code, regs, eflags, dataPage: page, data, stack };
+  return code.length > 15 ? null : { code, regs, eflags, dataPage: page, data, stack, small };
 }

@@ -16,7 +16,7 @@ export const STACK = 0x2020_0000;
 export const WINDOW = 0x800;
 export const BYTES = 128;
 
-const IN_SIZE = 4 + 16 + 32 + 4 + 4 + 2 * BYTES;
+const IN_SIZE = 4 + 16 + 32 + 4 + 4 + 2 * BYTES + 4;
 const OUT_SIZE = 32 + 12 + 2 * BYTES;
 
 export interface Case {
@@ -26,6 +26,8 @@ export interface Case {
   readonly dataPage: number;
   readonly data: Uint8Array;
   readonly stack: Uint8Array;
+  /** It runs in a 16-bit code segment whose base is CODE. */
+  readonly small: boolean;
 }
 
 export interface Outcome {
@@ -43,6 +45,8 @@ export class Host {
   private readonly program: string;
   /** Data can lie below 64 KiB, within reach of 16-bit addresses. */
   readonly low: boolean;
+  /** The kernel lets programs have 16-bit code segments. */
+  readonly small: boolean;
 
   /** @throws when there is no gcc that makes 32-bit programs, or they do not run here */
   constructor() {
@@ -52,7 +56,9 @@ export class Host {
     execFileSync("gcc", ["-m32", "-O1", "-no-pie", "-fno-pie", "-o", this.program, source], {
       stdio: "pipe",
     });
-    this.low = execFileSync(this.program, ["probe"], { encoding: "utf8" }).trim() === "low";
+    const can = execFileSync(this.program, ["probe"], { encoding: "utf8" }).trim().split(" ");
+    this.low = can.includes("low");
+    this.small = can.includes("small");
   }
 
   run(cases: readonly Case[]): Outcome[] {
@@ -67,6 +73,7 @@ export class Host {
       input.writeUInt32LE(c.dataPage, at + 36);
       input.set(c.data, at + 40);
       input.set(c.stack, at + 40 + BYTES);
+      input.writeUInt32LE(c.small ? 1 : 0, at + 40 + 2 * BYTES);
     });
     const output = execFileSync(this.program, [], { input, maxBuffer: cases.length * OUT_SIZE + 4096 });
     return cases.map((_, i) => {

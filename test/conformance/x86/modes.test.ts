@@ -19,10 +19,16 @@ import { type MachineRun, runMachine } from "../guests/machine.ts";
 import { assemble, Beside, different, kernel, markers } from "./modes.ts";
 import { hasQemuI386, QemuStepper } from "./qemu-step.ts";
 
-const KERNELS = ["modes"];
+/** Stepped beside qemu. */
+const STEPPED = ["modes"];
+/** They check themselves: qemu does not look at limits. */
+const CHECKING = ["limits", "pae"];
+const KERNELS = [...STEPPED, ...CHECKING];
 /** The log of exceptions (frame.inc). */
 const LOG = 0x34000;
 const LOG_BYTES = 0x2000;
+/** An interrupt that the kernels' handlers only log. */
+const IRQ = 0x37;
 const MEMORY = 32 << 20;
 const hasNasm = spawnSync("nasm", ["-v"], { stdio: "ignore" }).status === 0;
 
@@ -35,8 +41,37 @@ describe.skipIf(!hasNasm)("nasm makes the committed bytes", () => {
   });
 });
 
+/** Counters of a kernel that checks itself (limits.asm). */
+const FAILURES = LOG + 0x1000;
+const CHECKS = LOG + 0x1004;
+
+describe("kernels that check themselves", () => {
+  const run = (image: Uint8Array): { failures: number; checks: number } => {
+    const ours = new Beside(image);
+    ours.runTo(markers(image).finished);
+    const { view } = ours.memory;
+    return { failures: view.getUint32(FAILURES, true), checks: view.getUint32(CHECKS, true) };
+  };
+
+  it.each(CHECKING)("%s finds nothing wrong", (name) => {
+    const { failures, checks } = run(kernel(name));
+    expect(failures).toBe(0);
+    expect(checks).toBeGreaterThan(10);
+  });
+
+  it("limits would find a limit that is one byte longer", () => {
+    const image = kernel("limits");
+    // The first descriptor of limit 0xfff, byte granular, level 3, base 0x50000.
+    const at = Buffer.from(image).indexOf(Buffer.from([0xff, 0x0f, 0, 0, 5, 0xf3, 0x40, 0]));
+    expect(at).toBeGreaterThan(0);
+    image[at] = 0;
+    image[at + 1] = 0x10;
+    expect(run(image).failures).toBeGreaterThan(3);
+  });
+});
+
 describe.skipIf(!hasQemuI386())("beside qemu-system-i386", () => {
-  it.each(KERNELS)(
+  it.each(STEPPED)(
     "%s: the same registers after each instruction",
     async (name) => {
       const image = kernel(name);
@@ -87,6 +122,27 @@ describe.each(KERNELS)("%s under every policy", (name) => {
     bare ??= runMachine(kernel(name), "multiboot", { memory: MEMORY, policy: "none" }, 200_000);
     return bare;
   };
+  /** As `runMachine`, with an external interrupt every 97 units. */
+  const interrupted = (policy: string): Uint8Array => {
+    const { machine } = runMachine(kernel(name), "multiboot", { memory: MEMORY, policy }, 0);
+    for (let i = 0; i < 1500 && !machine.over && machine.stop.reason !== "hlt"; i++) {
+      machine.run(97);
+      machine.input({ kind: "interrupt", vector: IRQ });
+    }
+    expect(machine.stop.reason).toBe("hlt");
+    const { hfn } = machine.slots.slots[0]!;
+    return machine.memory.bytes.slice(hfn * 4096 + LOG, hfn * 4096 + LOG + LOG_BYTES);
+  };
+  // At level 3 with interrupts off nothing would come.
+  it.skipIf(name === "limits").each(["P", "B", "C"])(
+    "%s: as on the bare machine, with external interrupts",
+    (policy) => {
+      const bare = interrupted("none");
+      expect(Buffer.compare(interrupted(policy), bare)).toBe(0);
+      expect(bare.some((byte) => byte === IRQ)).toBe(true);
+    },
+  );
+
   const policies = POLICY_IDS.flatMap((policy) =>
     (["vmx", "svm"] as const).map((tlb) => [policy, tlb] as const),
   );

@@ -5,7 +5,8 @@ import { HostMemory } from "../../../core/memory/host-memory.ts";
 import { Trace } from "../../../core/trace/trace.ts";
 import { Cpu } from "../../../core/x86/cpu.ts";
 import { getEflags, setEflags } from "../../../core/x86/flags.ts";
-import { type Insn, REPEAT, STOP } from "../../../core/x86/isa/insn.ts";
+import { CS, type Insn, REPEAT, STOP } from "../../../core/x86/isa/insn.ts";
+import { ATTR_FLAT_CODE, SEG_BIG, SEG_G } from "../../../core/x86/segment-cache.ts";
 import { BYTES, type Case, CODE, DATA, LANDING, LOW, type Outcome, STACK, WINDOW } from "./host.ts";
 
 /** A processor whose physical memory has the four pages of the host program, CPL 3, paging off. */
@@ -39,16 +40,21 @@ export class Ours {
     for (let n = 0; n < 8; n++) cpu.regs[n] = c.regs[n];
     setEflags(cpu, c.eflags);
     cpu.faulted = false;
+    cpu.segBase[CS] = c.small ? CODE : 0;
+    cpu.segLimit[CS] = c.small ? 0xfff : 0xffff_ffff;
+    cpu.segAttr[CS] = c.small ? ATTR_FLAT_CODE & ~(SEG_G | SEG_BIG) : ATTR_FLAT_CODE;
+    cpu.segmentsChanged();
+    const start = c.small ? 0 : CODE;
     let answer = REPEAT;
     while (answer === REPEAT) {
-      cpu.eip = CODE + insn.length;
+      cpu.eip = start + insn.length;
       answer = insn.exec(cpu, insn);
     }
     const signal = answer !== STOP ? 0 : cpu.excVector === 0 ? 8 : 11;
     return {
       regs: cpu.regs.slice(0, 8),
       eflags: getEflags(cpu),
-      landed: answer !== STOP && cpu.eip === LANDING,
+      landed: answer !== STOP && cpu.eip === start + (LANDING - CODE),
       signal,
       data: this.window(c.dataPage).slice(),
       stack: this.window(STACK).slice(),

@@ -100,15 +100,16 @@ export class OurFpu {
   readonly memory = new HostMemory(4);
   readonly cpu: Cpu;
 
-  constructor() {
+  /** `Kind` may be a processor with another way to reach memory. */
+  constructor(Kind: typeof Cpu = Cpu) {
     const bus = { frameOf: (pfn: number): number => (pfn === DATA >>> 12 ? 2 : -1) };
-    this.cpu = new Cpu(this.memory, bus, new Trace(64));
+    this.cpu = new Kind(this.memory, bus, new Trace(64));
     this.cpu.cr0 |= 0x22; // NE, MP
     this.cpu.setCpl(3);
   }
 
   /** What FRSTOR does, without it. */
-  private load(image: Uint8Array): void {
+  private loadImage(image: Uint8Array): void {
     const fpu = this.cpu.fpu;
     const from = view(image);
     fpu.cw = 0;
@@ -146,15 +147,25 @@ export class OurFpu {
     return image;
   }
 
-  run(c: FpuCase, insn: Insn): FpuOutcome {
+  /** The compared bytes of the data page. */
+  data(): Uint8Array {
+    return this.memory.bytes.subarray(2 * 4096, 2 * 4096 + BYTES);
+  }
+
+  /** Puts a case's state in place. */
+  load(c: FpuCase): void {
     const cpu = this.cpu;
-    const data = this.memory.bytes.subarray(2 * 4096, 2 * 4096 + BYTES);
-    data.set(c.data);
-    this.load(c.image);
+    this.data().set(c.data);
+    this.loadImage(c.image);
     cpu.regs[0] = c.eax;
     setEflags(cpu, c.eflags);
     cpu.faulted = false;
     cpu.stopCode = -1;
+  }
+
+  run(c: FpuCase, insn: Insn): FpuOutcome {
+    const cpu = this.cpu;
+    this.load(c);
     cpu.eip = CODE + insn.length;
     const answer = insn.exec(cpu, insn);
     const signal = answer !== STOP ? 0 : cpu.excVector === 16 ? 8 : cpu.excVector === 6 ? 4 : 11;
@@ -163,7 +174,7 @@ export class OurFpu {
       eflags: getEflags(cpu),
       signal,
       image: this.save(),
-      data: data.slice(),
+      data: this.data().slice(),
     };
   }
 }

@@ -11,9 +11,12 @@ import { type Insn, STOP } from "../../../core/x86/isa/insn.ts";
 import { makeCase, ROWS } from "../../conformance/x86/cases.ts";
 import { type Case, CODE, STACK } from "../../conformance/x86/host.ts";
 import { Ours } from "../../conformance/x86/ours.ts";
+import { FPU_ROWS, makeFpuCase } from "../../conformance/x86/x87-cases.ts";
+import { CODE as FPU_CODE, OurFpu } from "../../conformance/x86/x87-host.ts";
 import { random } from "../../random.ts";
 
 const CASES = 6_000;
+const FPU_CASES = 600;
 const PAGE_FAULT = 14;
 
 /** Faults at access number `faultAt` (from 1; 0 = never). What `check` has let through does not fault again. */
@@ -106,6 +109,40 @@ describe("restartability", () => {
     }
     expect([...broken]).toEqual([]);
     expect(injected).toBeGreaterThan(CASES / 3);
+  });
+});
+
+describe("restartability of x87", () => {
+  it("holds for every access of every instruction with a memory operand", () => {
+    const ours = new OurFpu(FaultingCpu);
+    const cpu = ours.cpu as FaultingCpu;
+    const next = random(0x0bad_cafe);
+    const rows = FPU_ROWS.filter((row) => row.form === "mem" || row.operands === "M");
+    const broken = new Set<string>();
+    let injected = 0;
+    for (let n = 0; n < FPU_CASES; n++) {
+      const row = rows[n % rows.length]!;
+      const c = makeFpuCase(row, next);
+      const view = new DataView(c.image.buffer);
+      view.setUint16(0, view.getUint16(0, true) | 0x3f, true); // nothing waits
+      const insn = decode(Uint8Array.from([...c.code, ...new Array(16).fill(0)]), 0, 16, true) as Insn;
+      for (let k = 1; ; k++) {
+        ours.load(c);
+        const before = cpu.fpu.save();
+        cpu.begin(k);
+        cpu.eip = FPU_CODE + insn.length;
+        const answer = insn.exec(cpu, insn);
+        if (cpu.accesses < k) break;
+        injected++;
+        const what = `${disassemble(insn, FPU_CODE)} at access ${k}`;
+        if (answer !== STOP || !cpu.faulted || cpu.excVector !== PAGE_FAULT) broken.add(`${what}: goes on`);
+        if (JSON.stringify(cpu.fpu.save()) !== JSON.stringify(before))
+          broken.add(`${what}: the unit changed`);
+        if (!same(ours.data(), c.data)) broken.add(`${what}: memory changed`);
+      }
+    }
+    expect([...broken]).toEqual([]);
+    expect(injected).toBeGreaterThan(FPU_CASES / 2);
   });
 });
 

@@ -66,6 +66,7 @@ describe("run", () => {
           " ",
         ),
         ..."--address=0x200000 --unimplemented ud --nested-levels 3 --walk-cache 16".split(" "),
+        ..."--address=0x200000 --unimplemented ud --triple-fault reset".split(" "),
       ),
     ).toEqual({
       command: "run",
@@ -86,6 +87,7 @@ describe("run", () => {
       unimplemented: "ud",
       nestedLevels: 3,
       walkCache: 16,
+      tripleFault: "reset",
     });
   });
 });

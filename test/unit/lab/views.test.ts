@@ -116,6 +116,9 @@ describe("processor and code", () => {
     expect(view.hardware).toMatchObject({ mode: "PAE", cr3: 0x1000 });
     expect(view.segments.map((s) => s.name)).toEqual(["cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr"]);
     expect(view.segments[0]).toMatchObject({ selector: 8, base: 0, limit: 0xffffffff });
+    // x87 as after a reset (SDM vol. 3, table 9-1): the tag of a zero
+    expect(view.fpu).toMatchObject({ control: 0x40, status: 0, ip: 0 });
+    expect(view.fpu.stack).toEqual(Array.from({ length: 8 }, () => ({ se: 0, hi: 0, lo: 0, tag: 1 })));
     const before = lab.machine.cpu.eip;
     step();
     const after = again<"cpu">()!;

@@ -11,6 +11,7 @@ import {
   snapshotToBytes,
   takeSnapshot,
 } from "../../../core/machine/snapshot.ts";
+import { EV_TRIPLE_FAULT } from "../../../core/trace/events.ts";
 import { bootFlat, bootGuest } from "./boot.ts";
 
 const bytesOf = (machine: Machine) => snapshotToBytes(takeSnapshot(machine));
@@ -65,6 +66,19 @@ describe("stops", () => {
     expect(machine.over).toBe(true);
     expect(machine.run(100)).toBe(false);
     expect(() => machine.input({ kind: "serial", bytes: Uint8Array.of(1) })).toThrow("the machine is over");
+  });
+
+  test.each(["none", "B"])("or a reset, as chosen, and an event either way (%s)", (policy) => {
+    const machine = bootFlat([0x0f, 0x0b], { policy, tripleFault: "reset" });
+    machine.stopAtEvents = new Set([EV_TRIPLE_FAULT]);
+    machine.run(100);
+    expect(machine.stop.reason).toBe("event");
+    const { cpu } = machine;
+    expect([cpu.eip, cpu.linearIp >>> 0, cpu.cr0 & 1, cpu.regs[2]]).toEqual([0xfff0, 0xffff_fff0, 0, 0x633]);
+    machine.stopAtEvents = null;
+    // There is no ROM: what is fetched is all ones, #UD, and the table at 0 leads into the empty memory.
+    expect(machine.run(200)).toBe(true);
+    expect(machine.over).toBe(false);
   });
 
   test("an instruction that is missing stops with its bytes and name, or raises #UD", () => {

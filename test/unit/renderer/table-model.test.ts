@@ -10,10 +10,12 @@ import {
   CELL_WRITABLE,
 } from "../../../renderer/components/cell-painter.ts";
 import { accessText, arrange, basesOf, kindText, matches } from "../../../renderer/panes/shadow/list.ts";
+import { curvesOf } from "../../../renderer/panes/table/curves.ts";
 import { cellEdge, layoutOf } from "../../../renderer/panes/table/layout.ts";
 import {
   bandRange,
   bandsOf,
+  changesOf,
   describeGuest,
   floodWords,
   linksOf,
@@ -22,6 +24,7 @@ import {
   writeSentence,
   writtenEntry,
 } from "../../../renderer/panes/table/model.ts";
+import { activeKeys, shownTargets, targetsOf } from "../../../renderer/panes/table/targets.ts";
 
 const info = (over: Partial<ShadowPageInfo>): ShadowPageInfo => ({
   hpa: 0x14000,
@@ -223,5 +226,72 @@ describe("list of shadow pages", () => {
   it("names kinds and access", () => {
     expect(pages.map(kindText)).toEqual(["page table", "directory", "large page"]);
     expect(pages.map(accessText)).toEqual(["", "", "UW"]);
+  });
+});
+
+describe("changes between two views of a table", () => {
+  it("are what entries and sptes held before, each by its key", () => {
+    const before = pageTable();
+    const now = pageTable();
+    now.entries[584] = 0;
+    now.shadows[0]!.sptes[144] = 0;
+    now.shadows[0]!.sptes[147] = 1;
+    expect(new Map(changesOf(before, now))).toEqual(
+      new Map<number | string, { low: number; high: number }>([
+        [584, { low: 0x0567_8065, high: 0 }],
+        [`${0x15000}.72`, { low: 0x0667_8465, high: 0 }],
+        [`${0x15000}.73`, { low: 0, high: 0 }],
+      ]),
+    );
+    expect(changesOf(before, before)).toEqual([]);
+    expect(changesOf(before, { ...now, gfn: 7 })).toEqual([]);
+  });
+});
+
+describe("what stands right of the shadow pages", () => {
+  it("is each frame once, and those in hand are always among the shown", () => {
+    const frames = [3, 4, 3, 5, 6, 7].map((hfn) => ({ hfn, gfn: hfn, rmap: 2, spte: 0 }));
+    const targets = targetsOf({ ...pageTable(), frames }, [], []);
+    expect(targets.map((target) => target.key)).toEqual([3, 4, 5, 6, 7]);
+    expect(shownTargets(targets, [], 3).map((target) => target.key)).toEqual([3, 4, 5]);
+    expect(shownTargets(targets, [6], 3).map((target) => target.key)).toEqual([5, 6, 7]);
+    expect(shownTargets(targets, [99], 3).map((target) => target.key)).toEqual([99, 3, 4]);
+  });
+
+  it("is a directory's children that its sptes name", () => {
+    const directory = shadow({ hpa: 0x19000, level: 2, role: 0x22 }, [[4, 0x15003]]);
+    const view: TableView = { ...pageTable(), level: 2, shadows: [directory] };
+    const children = [info({ hpa: 0x15000, gfn: 9, quadrant: 1 }), info({ hpa: 0x16000, gfn: 8 })];
+    const targets = targetsOf(view, bandsOf(view), children);
+    expect(targets).toMatchObject([{ text: "gfn 9", quadrant: 1, page: 0x15000 }]);
+  });
+});
+
+describe("curves", () => {
+  const at = layoutOf(1200, 400, 2, 4, 1, 30);
+  const draw = (entry: number, written: boolean) => {
+    const view = pageTable();
+    const bands = bandsOf(view);
+    const linked = linksOf(view, bands, entry);
+    const targets = shownTargets([], activeKeys(linked), 4);
+    const verdicts = written ? verdictsOf(view.lastWrite!) : null;
+    return curvesOf({ view, at, bands, linked, targets, verdicts, next: false });
+  };
+  it("lead from the entry in hand to its spte and the frame, in the quadrant's hue", () => {
+    const whole = draw(584, false).filter((path) => !path.thin);
+    expect(whole.map((path) => path.tone)).toEqual(["q1", "host"]);
+  });
+  it("of a write are hot, and a dotted one leads to the page that it skips", () => {
+    const tones = draw(584, true).map((path) => path.tone);
+    expect(tones.filter((tone) => tone === "skip")).toHaveLength(1);
+    expect(new Set(tones)).toEqual(new Set(["hot", "skip"]));
+  });
+  it("lead to the card alone where nothing is filled, and nowhere without an entry", () => {
+    const view = { ...pageTable(), shadows: [] };
+    const bands = bandsOf(view);
+    const linked = linksOf(view, bands, 72);
+    const common = { view, at, bands, targets: [], verdicts: null, next: false };
+    expect(curvesOf({ ...common, linked }).at(-1)?.tone).toBe("none");
+    expect(curvesOf({ ...common, linked: null })).toEqual([]);
   });
 });

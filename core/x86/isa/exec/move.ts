@@ -349,7 +349,7 @@ function farPointer(cpu: Cpu, insn: Insn, to: number): number {
   if (cpu.faulted) return STOP;
   const selector = cpu.read16(insn.seg, (at + insn.opsize) | 0);
   if (cpu.faulted) return STOP;
-  const answer = loadSegment(cpu, to, selector);
+  const answer = loadSegment(cpu, to, selector, false);
   if (answer === STOP) return STOP;
   if (wide) r[insn.reg] = offset;
   else set16(r, insn.reg, offset);
