@@ -143,7 +143,12 @@ export function chartOption(given: ExperimentResult, chart: Chart, colours: Char
       name: chart.xTitle,
       nameLocation: "middle" as const,
       nameGap: numeric ? 28 : 90,
-      ...(numeric ? {} : { data: x, axisLabel: { ...axis.axisLabel, interval: 0, rotate: 35 } }),
+      ...(numeric
+        ? {}
+        : {
+            data: x,
+            axisLabel: { ...axis.axisLabel, interval: 0, rotate: 35, width: 130, overflow: "break" as const },
+          }),
     },
     yAxis: {
       ...axis,
