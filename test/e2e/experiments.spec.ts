@@ -1,4 +1,5 @@
 /** Experiments in the window: what the pane shows is what the lab counted, and the machine on the screen stays as it is. */
+import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import type { ExperimentResultView } from "../../core/lab/protocol/index.ts";
 import { expect, test } from "./lib/lab.ts";
@@ -53,6 +54,14 @@ test("one is run: its progress, its figures, its charts; the machine has not mov
   // Its tooltip is drawn, too: nothing in it meets the page's policy (the fixture counts violations).
   await chart.locator("canvas").hover({ position: { x: 200, y: 150 } });
   await expect(chart.getByRole("row", { name: /^pgfault/ })).toContainText("1");
+
+  const { violations } = await new AxeBuilder({ page })
+    .setLegacyMode(true)
+    .include("[data-testid=pane-experiments]")
+    .analyze();
+  expect(violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target).join(" | ")}`)).toEqual(
+    [],
+  );
 
   if (lab.edition === "browser") {
     for (const [button, name, begins] of [
