@@ -26,7 +26,7 @@ const PROTOCOL = "core/lab/protocol/index.ts";
 const PACKAGES = {
   core: ["valibot", "jsonc-parser"],
   electron: ["electron", "echarts", "valibot", "node:"],
-  renderer: ["svelte", "dockview", "@fontsource"],
+  renderer: ["svelte", "dockview", "echarts", "@fontsource"],
 };
 const SOURCE = new Set([".ts", ".mts", ".js", ".mjs", ".svelte"]);
 

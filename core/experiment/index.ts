@@ -5,9 +5,9 @@ import { nested } from "./runs/nested.ts";
 import { quadrant } from "./runs/quadrant.ts";
 import { cache, flood, pool } from "./runs/sweeps.ts";
 
-export { COST_ROWS, COST_TABLES, type CostId, type CostTable } from "./cost.ts";
+export { COST_ROWS, COST_TABLES, type CostId, type CostRow, type CostTable } from "./cost.ts";
 export type { Chart, Column, Experiment, ExperimentResult, Progress, Row, Value } from "./result.ts";
-export { toCsv } from "./result.ts";
+export { shownColumns, toCsv } from "./result.ts";
 
 export const EXPERIMENTS: readonly Experiment[] = [nanobench, quadrant, flood, pool, cache, nested];
 

@@ -10,6 +10,9 @@ export interface Published {
   readonly hardware: number;
 }
 
+/** Id of the cost table of the processor that they were measured on: no other table's predictions are held against them. */
+export const PUBLISHED_ON = "p4-672";
+
 /** By the program's name in the nanobench guest. */
 export const PUBLISHED: Readonly<Record<string, Published>> = {
   "call/ret": { native: 11, software: 51, hardware: 11 },

@@ -65,3 +65,7 @@ export function toCsv(result: ExperimentResult): string {
   for (const row of result.rows) lines.push(result.columns.map((c) => cell(row[c.id])).join(","));
   return `${lines.join("\r\n")}\r\n`;
 }
+
+/** The columns that have something to show: with one cost table, say, what only another gives is left out. */
+export const shownColumns = (result: ExperimentResult): Column[] =>
+  result.columns.filter((column) => result.rows.some((row) => (row[column.id] ?? null) !== null));

@@ -1,6 +1,7 @@
 /**
  * The loop that every host runs: slices of an instruction budget of about 4 ms, messages between them, and pushes of
- * what changed, at most 60 a second and never before the one before was acknowledged.
+ * what changed, at most 60 a second and never before the one before was acknowledged. An experiment beside the machine
+ * gets slices of its own, in turns with the machine's.
  * Clock, scheduling and port are handed in: in a Node worker, a Web Worker and a test the same code runs.
  */
 import {
@@ -22,6 +23,10 @@ export interface HostedLab {
   readonly time: number;
   /** Runs at most `budget` units; returns how many retired. Never throws. */
   slice(budget: number): number;
+  /** True while an experiment wants slices. */
+  readonly experimenting: boolean;
+  /** Takes the experiment a little further, some milliseconds at most. Returns true when there is news of it. Never throws. */
+  stepExperiment(): boolean;
   /** Carries a command out. @throws with a sentence for the person who asked */
   command(command: Command): unknown;
   /** @throws with a sentence when the request cannot be answered */
@@ -82,6 +87,10 @@ export class Host {
   /** When the next look is due: looks that come a little early, because frames and clocks jitter, make none too many. */
   private due = Number.NEGATIVE_INFINITY;
   private pushPlanned = false;
+  /** There is something to look at that no slice of the machine brought: a message, or news of the experiment. */
+  private lookWanted = false;
+  /** Whose turn it is when machine and experiment both want slices. */
+  private experimentsTurn = false;
   private statusWanted = true;
   private mips = 0;
   private windowStart = 0;
@@ -151,22 +160,42 @@ export class Host {
     }
   }
 
+  private get busy(): boolean {
+    return this.lab.running || this.lab.experimenting;
+  }
+
   /** Starts the chain of slices, unless it goes on already. */
   private wake(): void {
-    if (this.ticking || !this.lab.running) return;
+    if (this.ticking || !this.busy) return;
     this.ticking = true;
-    this.windowStart = this.tools.now();
-    this.windowUnits = 0;
+    this.beginMeasuring();
     this.tools.soon(() => this.tick());
   }
 
+  private beginMeasuring(): void {
+    this.mips = 0;
+    this.windowStart = this.tools.now();
+    this.windowUnits = 0;
+  }
+
+  /** One slice: the machine's or the experiment's, in turns when both want one. */
   private tick(): void {
-    if (!this.lab.running) {
+    const { running, experimenting } = this.lab;
+    if (!running) this.beginMeasuring();
+    if (!running && !experimenting) {
       this.ticking = false;
-      this.mips = 0;
       this.planPush();
       return;
     }
+    if (experimenting && (!running || this.experimentsTurn)) this.experimentSlice();
+    else this.machineSlice();
+    this.experimentsTurn = !this.experimentsTurn;
+    // While the machine stands still there is nothing new to see in it, and nobody is asked.
+    if (running || this.lookWanted) this.planPush();
+    this.tools.soon(() => this.tick());
+  }
+
+  private machineSlice(): void {
     const before = this.tools.now();
     const units = this.lab.slice(this.budget);
     const now = this.tools.now();
@@ -174,8 +203,13 @@ export class Host {
     if (this.slices.length > 2 * SLICES_TOLD) this.slices.splice(0, 2);
     this.adapt(now - before, units);
     this.measure(now, units);
-    this.planPush();
-    this.tools.soon(() => this.tick());
+  }
+
+  private experimentSlice(): void {
+    const before = this.tools.now();
+    do {
+      if (this.lab.stepExperiment()) this.lookWanted = true;
+    } while (this.lab.experimenting && this.tools.now() - before < SLICE_MS);
   }
 
   /** Aims the next slice at SLICE_MS; halves at once when one took long, grows at most twofold. */
@@ -201,6 +235,7 @@ export class Host {
       this.push();
       return;
     }
+    this.lookWanted = true;
     if (this.ticking || this.pushPlanned) return; // the next tick asks again, or the timer does
     this.pushPlanned = true;
     this.tools.after(wait, () => {
@@ -211,6 +246,7 @@ export class Host {
 
   private push(): void {
     const { lab } = this;
+    this.lookWanted = false;
     const now = this.tools.now();
     this.looksSinceFigures++;
     const rested = now - this.lastFigures >= CALM_MS && this.looksSinceFigures >= CALM_PUSHES;

@@ -8,6 +8,7 @@ import { type GuestTable, GuestTables } from "../machine/peek/guest-tables.ts";
 import type { GuestPaging } from "../machine/peek/guest-walk.ts";
 import { type HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
+import { Experiments } from "./experiments.ts";
 import {
   type AuditReport,
   type CompareView,
@@ -45,6 +46,8 @@ const ROLE_OF_LEVEL = [ROLE_MEMORY, ROLE_PT, ROLE_PD, ROLE_PDPT];
 export class LabContext {
   machine: Machine;
   symbols = new Symbols([]);
+  /** The experiment that runs beside the machine. */
+  readonly experiments = new Experiments();
   /** Addresses (EIP) of the breakpoints a person set. */
   readonly breakpoints = new Set<number>();
   /** The scenario on the screen and the comparisons beside it; the lab puts them there. */

@@ -120,6 +120,16 @@ export class Lab {
     return machine.time - before;
   }
 
+  /** True while an experiment wants to be stepped. */
+  get experimenting(): boolean {
+    return this.context.experiments.running;
+  }
+
+  /** Takes the experiment a few milliseconds further. Returns true when there is news of it. Never throws. */
+  stepExperiment(): boolean {
+    return this.context.experiments.step();
+  }
+
   /** @throws LabError when the request cannot be answered */
   openView(id: number, request: ViewRequest): void {
     this.views.set(id, { view: openView(this.context, request), turned: -1 });
@@ -179,7 +189,8 @@ export class Lab {
   collectStatus(force: boolean, mips: number, figures = true): Status | null {
     const status = this.status(mips);
     const { running, state, stop, title, config, audit, traceOn } = status;
-    const now = JSON.stringify([running, state, stop, status.machine, title, config, audit, traceOn]);
+    const { machine, experiment } = status;
+    const now = JSON.stringify([running, state, stop, machine, title, config, audit, traceOn, experiment]);
     if (!force && !figures && now === this.lastState) return null;
     const text = JSON.stringify(status);
     if (!force && text === this.lastStatus) return null;
@@ -317,6 +328,7 @@ export class Lab {
   private status(mips: number): Status {
     const { context, machine, source } = this;
     const { cpu } = machine;
+    const { title, progress } = context.experiments.view();
     const violations = context.auditReport()?.violations ?? [];
     const first = violations[0];
     const still = machine.over || machine.stop.reason === "hlt" ? "stopped" : "paused";
@@ -341,6 +353,7 @@ export class Lab {
         first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
       },
       traceOn: this.trace.on,
+      experiment: this.experimenting ? { title, done: progress.done, total: progress.total } : null,
       console: { total: machine.serial.total, lastLine: this.lastLine() },
       counters: {
         exits: context.counter("exits"),

@@ -5,7 +5,6 @@ import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import * as v from "valibot";
 import { chartOption, PRINT_COLOURS } from "../../core/experiment/chart.ts";
 import {
   COST_ROWS,
@@ -14,8 +13,10 @@ import {
   EXPERIMENTS,
   type ExperimentResult,
   experimentById,
+  shownColumns,
   toCsv,
 } from "../../core/experiment/index.ts";
+import { parseCostTable } from "../../core/lab/protocol/index.ts";
 import type { CliIo } from "./io.ts";
 
 use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
@@ -30,20 +31,6 @@ export const EXPERIMENT_HELP = `Options of experiment:
 `;
 
 const SIZE = { width: 1000, height: 520 };
-
-const Cycles = v.nullable(v.pipe(v.number(), v.minValue(0), v.finite()));
-const CostFile = v.strictObject({
-  id: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/, "id takes 1 to 32 of a-z, 0-9 and -")),
-  title: v.pipe(v.string(), v.minLength(1), v.maxLength(80)),
-  cycles: v.strictObject({
-    instruction: Cycles,
-    exception: Cycles,
-    vm_exit: Cycles,
-    vm_entry: Cycles,
-    vmcs_read: Cycles,
-    vmcs_write: Cycles,
-  }),
-});
 
 /** Carries out `quadrant experiment …`. Answers the exit code. @param words those behind `experiment` */
 export function experimentCommand(words: readonly string[], io: CliIo): number {
@@ -108,14 +95,12 @@ function readCosts(path: string, io: CliIo): CostTable {
     if (error instanceof SyntaxError) throw new Error(`${path} is not JSON: ${error.message}`);
     throw error;
   }
-  const checked = v.safeParse(CostFile, value);
-  if (!checked.success) {
-    const [issue] = checked.issues;
-    throw new Error(`${path}: ${v.getDotPath(issue) ?? "the file"}: ${issue.message}`);
-  }
-  if (COST_TABLES.some((one) => one.id === checked.output.id))
-    throw new Error(`${path}: the id ${checked.output.id} is taken by a built-in table`);
-  return checked.output;
+  const checked = parseCostTable(value);
+  if (!checked.ok) throw new Error(`${path}: ${checked.error}`);
+  const { table } = checked;
+  if (COST_TABLES.some((one) => one.id === table.id))
+    throw new Error(`${path}: the id ${table.id} is taken by a built-in table`);
+  return table;
 }
 
 const print = (io: CliIo, text: string): void => io.out(new TextEncoder().encode(text));
@@ -136,7 +121,7 @@ function listing(): string {
 
 /** The result as a text table, notes below it. */
 function table(result: ExperimentResult): string {
-  const columns = result.columns.filter((c) => result.rows.some((row) => (row[c.id] ?? null) !== null));
+  const columns = shownColumns(result);
   const cells = result.rows.map((row) => columns.map((c) => show(row[c.id] ?? null)));
   const heads = columns.map((c) => c.title);
   const widths = heads.map((head, i) => Math.max(head.length, ...cells.map((row) => row[i]!.length)));

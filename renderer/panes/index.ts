@@ -10,6 +10,7 @@ import ComparePane from "./compare/ComparePane.svelte";
 import ConsolePane from "./console/ConsolePane.svelte";
 import CountersPane from "./counters/CountersPane.svelte";
 import EventsPane from "./events/EventsPane.svelte";
+import ExperimentsPane from "./experiments/ExperimentsPane.svelte";
 import MemoryPane from "./memory/MemoryPane.svelte";
 import ProcessorPane from "./processor/ProcessorPane.svelte";
 import ScenarioPane from "./scenario/ScenarioPane.svelte";
@@ -105,6 +106,13 @@ export const PANES: readonly Pane[] = [
     title: "Compare",
     help: "Two machines in lock-step under two policies: where, since when and why they part",
     component: ComparePane,
+    key: "",
+  },
+  {
+    id: "experiments",
+    title: "Experiments",
+    help: "What operations cost under each policy: counted, reckoned, drawn",
+    component: ExperimentsPane,
     key: "",
   },
 ];

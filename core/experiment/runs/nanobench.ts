@@ -5,7 +5,7 @@
 import { POLICY_NONE } from "../../machine/setup.ts";
 import { allCycles, COST_ROWS, type CostTable, exitCycles } from "../cost.ts";
 import { aRound, type Choice, measure, type Program, program } from "../load.ts";
-import { PUBLISHED } from "../published.ts";
+import { PUBLISHED, PUBLISHED_ON } from "../published.ts";
 import type { Experiment, ExperimentResult, Progress, Row } from "../result.ts";
 import { NEVER, REFERENCE, soundPolicies } from "./policies.ts";
 
@@ -80,13 +80,12 @@ export const nanobench: Experiment = {
           published_software: policy === REFERENCE ? (published?.software ?? null) : null,
           remark: remarkOf(name, policy),
         };
-        tables.forEach((table, i) => {
+        for (const table of tables) {
           const cycles = allCycles(one, table);
           row[`cycles_${table.id}`] = round(cycles);
           row[`exit_cycles_${table.id}`] = round(exitCycles(one, table));
-          // The published figures are the first table's processor's.
-          if (i === 0) row.deviation = percent(cycles, against);
-        });
+          if (table.id === PUBLISHED_ON) row.deviation = percent(cycles, against);
+        }
         rows.push(row);
       }
     }

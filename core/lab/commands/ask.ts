@@ -1,6 +1,7 @@
 /**
  * Questions: what there is, what the audit says, where some bytes are, the report. None of them changes the machine.
  */
+import { COST_ROWS, COST_TABLES, EXPERIMENTS } from "../../experiment/index.ts";
 import { GUESTS } from "../../guests/index.ts";
 import { HAZARDS, POLICIES } from "../../kvm/index.ts";
 import { LabError } from "../error.ts";
@@ -30,6 +31,9 @@ export function describe(): Description {
       help,
     })),
     hazards: HAZARDS.map(({ id, title, source, help }) => ({ id, title, source, help })),
+    experiments: EXPERIMENTS.map(({ id, title, help }) => ({ id, title, help })),
+    costRows: COST_ROWS,
+    costTables: COST_TABLES,
   };
 }
 

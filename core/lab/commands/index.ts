@@ -17,6 +17,7 @@ import {
   setTrace,
   setUnimplemented,
 } from "./change.ts";
+import { cancelExperiment, startExperiment } from "./experiment.ts";
 import { loadGuest, openImage, openMachine, reset, saveMachine } from "./load.ts";
 import { breakpoint, pause, run, runTo, runToEvent, step } from "./run.ts";
 import {
@@ -59,6 +60,8 @@ const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
   openMachine,
   find,
   report,
+  startExperiment,
+  cancelExperiment,
   listScenarios,
   openScenario,
   scenarioStep,

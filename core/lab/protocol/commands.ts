@@ -16,6 +16,7 @@ import {
   WalkCacheSize,
   whole,
 } from "./config.ts";
+import { CostTables } from "./experiments.ts";
 import { STORY_COMMANDS } from "./stories.ts";
 
 export const Space = v.picklist(["gva", "gpa", "hpa"], "space must be gva, gpa or hpa");
@@ -102,6 +103,9 @@ export const Command = v.variant(
     }),
     /** The run as `quadrant run --json` writes it; answers a RunReport. */
     v.strictObject({ name: v.literal("report") }),
+    /** Starts an experiment (ids in `Description.experiments`) with these cost tables; refused while another runs. */
+    v.strictObject({ name: v.literal("startExperiment"), experiment: v.string(), costs: CostTables }),
+    v.strictObject({ name: v.literal("cancelExperiment") }),
     ...STORY_COMMANDS,
   ],
   (issue) => `unknown command ${issue.received}`,

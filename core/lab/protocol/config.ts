@@ -3,6 +3,7 @@
  * (command line, IPC, saved machines). One schema each; the TypeScript types come from the schemas.
  */
 import * as v from "valibot";
+import type { CostRow, CostTable } from "../../experiment/cost.ts";
 
 export const MIB = 1 << 20;
 
@@ -106,4 +107,8 @@ export interface Description {
     help: string;
   }[];
   readonly hazards: readonly { id: string; title: string; source: string; help: string }[];
+  readonly experiments: readonly { id: string; title: string; help: string }[];
+  /** The cost model's rows with their sources, and the built-in tables. */
+  readonly costRows: readonly CostRow[];
+  readonly costTables: readonly CostTable[];
 }

@@ -4,6 +4,7 @@
 export * from "../../trace/events.ts";
 export * from "./commands.ts";
 export * from "./config.ts";
+export * from "./experiments.ts";
 export * from "./messages.ts";
 export * from "./stories.ts";
 export * from "./views.ts";

@@ -64,6 +64,8 @@ export interface Status {
   readonly mips: number;
   readonly audit: { readonly mode: string; readonly violations: number; readonly first: string };
   readonly traceOn: boolean;
+  /** The experiment that runs beside the machine, or null. */
+  readonly experiment: { readonly title: string; readonly done: number; readonly total: number } | null;
   /** What the guest wrote to its serial port: how many bytes, and its last line that is not empty. */
   readonly console: { readonly total: number; readonly lastLine: string };
   readonly counters: {

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { PHYSICAL_LIMIT, Space } from "./commands.ts";
 import { u32, whole } from "./config.ts";
+import type { ExperimentResultView, ExperimentView } from "./experiments.ts";
 import { type CompareView, type ScenarioView, STORY_VIEWS } from "./stories.ts";
 
 const AccessKind = v.picklist(["read", "write", "fetch"], "access must be read, write or fetch");
@@ -53,6 +54,10 @@ export const ViewRequest = v.variant(
     v.strictObject({ kind: v.literal("counters") }),
     v.strictObject({ kind: v.literal("console") }),
     v.strictObject({ kind: v.literal("audit") }),
+    /** The experiment that runs, or how the last one ended. */
+    v.strictObject({ kind: v.literal("experiment") }),
+    /** The last experiment's result. */
+    v.strictObject({ kind: v.literal("experimentResult") }),
     ...STORY_VIEWS,
   ],
   (issue) => `unknown view ${issue.received}`,
@@ -435,5 +440,7 @@ export type ViewData =
   | CountersView
   | ConsoleView
   | AuditView
+  | ExperimentView
+  | ExperimentResultView
   | ScenarioView
   | CompareView;

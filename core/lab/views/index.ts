@@ -9,7 +9,7 @@ import { openDisassembly } from "./disassembly.ts";
 import { openEvents } from "./events.ts";
 import { openMemory } from "./memory.ts";
 import { openShadowPage, openShadowPages } from "./shadow-pages.ts";
-import { openAudit, openConsole, openCounters } from "./small.ts";
+import { openAudit, openConsole, openCounters, openExperiment, openExperimentResult } from "./small.ts";
 import { openCompare, openScenario } from "./stories.ts";
 import { openTable } from "./table.ts";
 import type { View } from "./view.ts";
@@ -44,6 +44,10 @@ export function openView(lab: LabContext, request: ViewRequest): View {
       return openConsole(lab);
     case "audit":
       return openAudit(lab);
+    case "experiment":
+      return openExperiment(lab);
+    case "experimentResult":
+      return openExperimentResult(lab);
     case "scenario":
       return openScenario(lab);
     case "compare":

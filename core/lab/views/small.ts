@@ -1,8 +1,8 @@
 /**
- * The small views: counters, the console, the audit's findings.
+ * The small views: counters, the console, the audit's findings, the experiment and its result.
  */
 import type { LabContext } from "../context.ts";
-import type { AuditView, ConsoleView, CountersView } from "../protocol/index.ts";
+import type { AuditView, ConsoleView, CountersView, ExperimentResultView } from "../protocol/index.ts";
 import { comparing, type View } from "./view.ts";
 
 /** Bytes of serial output that the console view shows. */
@@ -49,6 +49,22 @@ export function openAudit(lab: LabContext): View {
       report: lab.auditReport(),
     };
   });
+}
+
+export function openExperiment(lab: LabContext): View {
+  return comparing(() => lab.experiments.view());
+}
+
+export function openExperimentResult(lab: LabContext): View {
+  let last: object | null = null;
+  return {
+    collect(): ExperimentResultView | null {
+      const now = lab.experiments.resultView();
+      if (now === last) return null;
+      last = now;
+      return now;
+    },
+  };
 }
 
 /** One character U+0000 … U+00FF a byte. */

@@ -2,6 +2,7 @@
  * Messages that are none: one field of a right message missing, of a wrong type, out of range or unknown; other
  * values altogether. Made from a seed, so that a failure comes back. None of them is right by chance.
  */
+import { COST_TABLES } from "../../../core/experiment/cost.ts";
 import { type ClientMessage, parseClientMessage } from "../../../core/lab/protocol/index.ts";
 
 const RIGHT: ClientMessage[] = [
@@ -16,6 +17,11 @@ const RIGHT: ClientMessage[] = [
     type: "command",
     id: 1e9,
     command: { name: "edit", space: "gpa", as: "emulator", address: 0x1000, size: 4, low: 0, high: 0 },
+  },
+  {
+    type: "command",
+    id: 1e9,
+    command: { name: "startExperiment", experiment: "nanobench", costs: [COST_TABLES[0]!] },
   },
   { type: "view", view: 1e9, request: { kind: "memory", space: "gva", address: 0, length: 16 } },
   { type: "view", view: 1e9, request: { kind: "walk", gva: 0, access: "read", user: false } },

@@ -1,6 +1,6 @@
 /** Experiments: what the loads make the machine do, worked out by hand from the rules; costs; files. */
 import { describe, expect, it, test } from "vitest";
-import { chartOption, PRINT_COLOURS } from "../../../core/experiment/chart.ts";
+import { chartFacts, chartOption, PRINT_COLOURS } from "../../../core/experiment/chart.ts";
 import { allCycles, COST_TABLES, exitCycles } from "../../../core/experiment/cost.ts";
 import {
   EXPERIMENTS,
@@ -139,6 +139,9 @@ describe("every experiment", () => {
         const { series } = chartOption(result, chart, PRINT_COLOURS);
         expect(series.length).toBeGreaterThan(0);
         for (const { data } of series) expect(data.some((value) => value !== null)).toBe(true);
+        const facts = chartFacts(result, chart);
+        expect(facts.names).toEqual(series.map(({ name }) => name));
+        expect(facts.rows.some(({ values }) => values.some((value) => value !== null))).toBe(true);
       }
       const lines = toCsv(result).split("\r\n");
       expect(lines[0]).toBe(ids.join(","));
@@ -175,3 +178,57 @@ it("CSV quotes commas, quotes and line ends", () => {
   });
   expect(csv).toBe('a,b\r\n"say ""x"", y",\r\n1.5,\r\n');
 });
+
+describe("a chart's facts as a table", () => {
+  const chart = { id: "c", title: "", kind: "bars", log: true, xTitle: "program", yTitle: "" } as const;
+  const result: ExperimentResult = {
+    experiment: "x",
+    title: "",
+    columns: [
+      { id: "program", title: "Program", unit: "" },
+      { id: "policy", title: "Policy", unit: "" },
+      { id: "exits", title: "Exits", unit: "a round" },
+      { id: "cycles", title: "Cycles", unit: "cycles" },
+    ],
+    rows: [
+      { program: "in", policy: "none", exits: 0, cycles: 1 },
+      { program: "in", policy: "B", exits: 1, cycles: 6805 },
+      { program: "pgfault", policy: "B", exits: 1, cycles: null },
+    ],
+    charts: [],
+    notes: [],
+  };
+
+  it("a column for each value of `by`; what was not measured is null, a zero stays a zero", () => {
+    expect(chartFacts(result, { ...chart, x: "program", by: "policy", y: ["exits"] })).toEqual({
+      head: "program",
+      names: ["none", "B"],
+      unit: "a round",
+      rows: [
+        { place: "in", values: [0, 1] },
+        { place: "pgfault", values: [null, 1] },
+      ],
+    });
+  });
+
+  it("a column for each of `y`, rows with numbers in all of them", () => {
+    expect(chartFacts(result, { ...chart, x: "program", by: null, y: ["exits", "cycles"] }).rows).toEqual([
+      { place: "in, none", values: [0, 1] },
+      { place: "in, B", values: [1, 6805] },
+    ]);
+  });
+});
+
+it("published cycles are held against the processor that they were measured on, and no other's", () => {
+  const nanobench = experimentById("nanobench")!;
+  const [p4, core2] = COST_TABLES;
+  // In whichever place its table stands: four figures on the bare machine, four under B.
+  const { rows } = finish(nanobench.run([core2!, p4!]));
+  const held = rows.filter((row) => typeof row.deviation === "number");
+  expect(held.length).toBe(8);
+  for (const row of held) {
+    const published = row.published as number;
+    const predicted = row["cycles_p4-672"] as number;
+    expect(row.deviation).toBe(Math.round((100 * (predicted - published)) / published));
+  }
+}, 180_000);

@@ -1,5 +1,6 @@
 /** The host's loop against a lab that counts, with a clock and a scheduler that the test turns by hand. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { COST_TABLES } from "../../../core/experiment/cost.ts";
 import { Host, type HostedLab, PUSH_MS } from "../../../core/host/index.ts";
 import type {
   Command,
@@ -13,6 +14,9 @@ class FakeLab implements HostedLab {
   running = false;
   time = 0;
   calmViews = 0;
+  /** Steps that the experiment still takes; each costs a millisecond. */
+  experiment = 0;
+  stepsOfExperiment = 0;
   readonly calm: number[] = [];
   readonly figures: boolean[] = [];
   readonly slices: number[] = [];
@@ -30,8 +34,21 @@ class FakeLab implements HostedLab {
     this.dirty = true;
     return budget;
   }
+  get experimenting(): boolean {
+    return this.experiment > 0;
+  }
+  stepExperiment(): boolean {
+    this.experiment--;
+    this.stepsOfExperiment++;
+    this.clock.ms += 1;
+    const news = this.experiment % 10 === 0;
+    this.dirty ||= news;
+    return news;
+  }
   command(command: Command): unknown {
     this.commands.push(command);
+    if (command.name === "startExperiment") this.experiment = 100;
+    if (command.name === "cancelExperiment") this.experiment = 0;
     if (command.name === "run") this.running = true;
     if (command.name === "pause") this.running = false;
     if (command.name === "reset") throw new Error("nothing to reset");
@@ -266,5 +283,72 @@ describe("slices", () => {
     command(3, "run");
     turn();
     expect(lab.slices.length).toBe(before + 1);
+  });
+});
+
+describe("an experiment beside the machine", () => {
+  const start = () =>
+    send({
+      type: "command",
+      id: 1,
+      command: { name: "startExperiment", experiment: "nanobench", costs: COST_TABLES },
+    });
+
+  test("it is stepped in slices, told of when there is news, and its end comes", () => {
+    send({ type: "view", view: 1, request: { kind: "experiment" } });
+    send({ type: "ack", seq: 0 });
+    pass(100);
+    send({ type: "ack", seq: 1 });
+    start();
+    const begun = pushes().length;
+    while (queue.length > 0) {
+      const steps = lab.stepsOfExperiment;
+      turn();
+      // Some four milliseconds, then messages are handed over.
+      expect(lab.stepsOfExperiment - steps).toBeLessThanOrEqual(5);
+      const last = pushes().at(-1)!;
+      if (last.type === "push") send({ type: "ack", seq: last.seq });
+    }
+    pass(100);
+    expect(lab.stepsOfExperiment).toBe(100);
+    expect(lab.slices).toEqual([]);
+    // A hundred milliseconds, news every ten of them.
+    expect(pushes().length - begun).toBeGreaterThanOrEqual(5);
+    expect(pushes().length - begun).toBeLessThanOrEqual(11);
+    expect(lab.dirty).toBe(false);
+  });
+
+  test("it takes turns with a running machine, and cancelling it leaves the machine running", () => {
+    start();
+    command(2, "run");
+    for (let i = 0; i < 10; i++) turn();
+    expect(lab.slices.length).toBe(5);
+    expect(lab.stepsOfExperiment).toBe(20);
+    command(3, "cancelExperiment");
+    for (let i = 0; i < 10; i++) turn();
+    expect(lab.slices.length).toBe(15);
+    expect(lab.stepsOfExperiment).toBe(20);
+  });
+
+  test("cost tables are checked at the door, in words", () => {
+    const [p4] = COST_TABLES;
+    const bad: [unknown, string][] = [
+      [[], "at least one cost table"],
+      [[p4, p4], "same id"],
+      [
+        [{ ...p4, cycles: { ...p4!.cycles, vm_exit: -1 } }],
+        "costs.0.cycles.vm_exit: a cost is no less than 0",
+      ],
+      [[{ ...p4, cycles: { ...p4!.cycles, vm_exit: "12" } }], "a number of cycles, or null"],
+      [[{ ...p4, id: "P 4" }], "id takes"],
+      [[{ ...p4, title: "" }], "needs a title"],
+    ];
+    for (const [costs, words] of bad) {
+      send({ type: "command", id: 7, command: { name: "startExperiment", experiment: "nanobench", costs } });
+      const last = posted.at(-1)!.message;
+      expect(last).toMatchObject({ type: "reply", id: 7, ok: false });
+      expect(last.type === "reply" && !last.ok && last.error).toContain(words);
+    }
+    expect(lab.commands).toEqual([]);
   });
 });
