@@ -151,7 +151,14 @@ export function chartOption(given: ExperimentResult, chart: Chart, colours: Char
         ? {}
         : {
             data: x,
-            axisLabel: { ...axis.axisLabel, interval: 0, rotate: 35, width: 130, overflow: "break" as const },
+            axisLabel: {
+              ...axis.axisLabel,
+              interval: 0,
+              rotate: 35,
+              width: 130,
+              overflow: "break" as const,
+              margin: 16,
+            },
           }),
     },
     yAxis: {
