@@ -352,10 +352,12 @@ export function make(
   c: Case,
   hazards: Record<string, "guarded" | "as-it-was"> = {},
   tlb: "vmx" | "svm" = "vmx",
+  pool?: number,
 ): TwoMachines {
   return new TwoMachines({
     policy,
     tlb,
+    pool,
     words: wordsOf(mode, c),
     hazards,
     ...registersOf(mode),
@@ -410,9 +412,9 @@ export function playWithHistory(
   c: Case,
   tlb: "vmx" | "svm" = "vmx",
   hazards: Record<string, "guarded" | "as-it-was"> = {},
-  how: { deafToInvlpg?: boolean } = {},
+  how: { deafToInvlpg?: boolean; pool?: number } = {},
 ): TwoMachines {
-  const m = make(mode, policy, c, hazards, tlb);
+  const m = make(mode, policy, c, hazards, tlb, how.pool);
   m.deafToInvlpg = how.deafToInvlpg ?? false;
   const history = new History(m);
   c.ops.forEach((op, i) => {
@@ -509,8 +511,9 @@ export function play(
   c: Case,
   auditToo = true,
   hazards: Record<string, "guarded" | "as-it-was"> = {},
+  pool?: number,
 ): TwoMachines {
-  const m = make(mode, policy, c, hazards);
+  const m = make(mode, policy, c, hazards, "vmx", pool);
   // A run under D or A0 must be caught at once; the others are audited every few operations.
   const every = policy === "D" || policy === "A0" || Object.keys(hazards).length > 0 ? 1 : AUDIT_EVERY;
   c.ops.forEach((op, i) => {

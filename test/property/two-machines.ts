@@ -214,6 +214,8 @@ export class TwoMachines {
     cr3: number;
     cr4: number;
     efer: number;
+    /** Shadow pages of the pool instead of the policy's own. */
+    pool?: number | undefined;
   }) {
     const frames = LOW_PAGES + HIGH_PAGES;
     this.memory = new HostMemory(HYPERVISOR_FRAMES + frames);
@@ -243,6 +245,7 @@ export class TwoMachines {
       policy: options.policy,
       tlb: options.tlb ?? "vmx",
       hazards: options.hazards ?? {},
+      tuning: options.pool === undefined ? undefined : { pool: options.pool },
     });
     this.kvm.start();
   }

@@ -14,7 +14,7 @@ export interface Tuning {
 }
 
 /** Room for the roots, for one fault's pages, and for what reclaim keeps free (4.3, 4.9). */
-export const POOL_LEAST = 32;
+export const POOL_LEAST = 16;
 
 /** The policy with a tuning; the same object without one. */
 export function tuned(policy: Policy, tuning: Tuning | undefined): Policy {
