@@ -40,6 +40,8 @@ export class MemoryEditing {
   /** What was done last, in words. */
   notice = $state("");
 
+  /** Keys typed at a place whose bytes have not come yet: digits, and "\n" or "\r" for Enter (onward or not). */
+  #ahead: string[] = [];
   /** Byte of the draft that the next character in the ASCII column goes to. */
   #letter = 0;
   #history = new EditHistory();
@@ -75,17 +77,46 @@ export class MemoryEditing {
     if (draft !== null && draft.digits !== draft.original)
       this.notice = `${draft.digits} at ${hexAddress(draft.address)} was not written; Enter writes.`;
     this.draft = null;
+    this.#ahead = [];
     this.#letter = 0;
   }
 
   /** Ends the draft because one said so. */
   cancel(): void {
+    this.#ahead = [];
     this.draft = null;
     this.#letter = 0;
     this.notice = "";
   }
 
+  /** True when the bytes under the cursor have come, whether there is memory or not. */
+  get #here(): boolean {
+    const { data, cursor, cellSize } = this.place;
+    const at = data === null ? -1 : cellStart(cursor, cellSize) - data.address;
+    return data !== null && at >= 0 && at + cellSize <= data.bytes.length;
+  }
+
+  /** Keys wait for the bytes under the cursor. */
+  get typedAhead(): boolean {
+    return this.#ahead.length > 0;
+  }
+
+  /** The view has come: what was typed ahead of it is typed now. */
+  arrived(): void {
+    if (this.#ahead.length === 0 || !this.#here) return;
+    const keys = this.#ahead;
+    this.#ahead = [];
+    for (const key of keys) {
+      if (key === "\n" || key === "\r") void this.commit(key === "\n");
+      else this.typeHex(key);
+    }
+  }
+
   typeHex(key: string): void {
+    if (this.draft === null && !this.#here) {
+      this.#ahead.push(key);
+      return;
+    }
     if (this.#open() === null) return;
     if (isFull(this.draft!)) {
       // Typing on behind the last digit writes the cell and begins the next.
@@ -106,7 +137,10 @@ export class MemoryEditing {
   /** Makes the draft a store. `onward` moves to the next cell. */
   async commit(onward: boolean): Promise<void> {
     const { draft, place } = this;
-    if (draft === null) return;
+    if (draft === null) {
+      if (this.#ahead.length > 0) this.#ahead.push(onward ? "\n" : "\r");
+      return;
+    }
     this.draft = null;
     this.#letter = 0;
     if (onward) {

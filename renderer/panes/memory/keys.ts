@@ -27,11 +27,11 @@ export function handleKey(event: KeyboardEvent, editing: MemoryEditing, follow: 
   }
   switch (event.key) {
     case "Enter":
-      if (draft !== null) void editing.commit(false);
+      if (draft !== null || editing.typedAhead) void editing.commit(false);
       else follow();
       return true;
     case "Escape":
-      if (draft !== null) editing.cancel();
+      if (draft !== null || editing.typedAhead) editing.cancel();
       else {
         place.anchor = null;
         place.pointed = null;
