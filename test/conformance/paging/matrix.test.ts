@@ -10,7 +10,8 @@ import { digitsOf, FAMILIES, type Family, REGISTERS, type Registers, type Row } 
 import { Subject } from "./subjects.ts";
 
 /** Every n-th row: of the policies with a shadow, and (at most every 37th) of nested paging. 1: every row. */
-const every = Number(process.env.QUADRANT_MATRIX ?? 211);
+const USUAL = 211;
+const every = Number(process.env.QUADRANT_MATRIX ?? USUAL);
 const A = 0x20;
 const D = 0x40;
 
@@ -62,8 +63,12 @@ const describeRow = (row: Row, r: Registers): string => {
 };
 
 /** Runs a policy's rows; answers how many there were and the first few differences. */
-function runRows(policy: string, families: readonly Family[], hazards: readonly string[] = []) {
-  const step = stepOf(policy);
+function runRows(
+  policy: string,
+  families: readonly Family[],
+  hazards: readonly string[] = [],
+  step = stepOf(policy),
+) {
   const sample = policy !== "none" && policy !== "nested";
   const different: string[] = [];
   let rows = 0;
@@ -118,7 +123,8 @@ describe("the access matrix", () => {
 
 describe("a guard taken away shows in the matrix", () => {
   it.each(SHOWN)("%s: %s", (hazard, sentence) => {
-    const { different } = runRows("B", FAMILIES, [hazard]);
+    // Which harm is found first depends on the sample: always the usual one.
+    const { different } = runRows("B", FAMILIES, [hazard], USUAL);
     expect(different[0]).toContain(sentence);
     expect(HAZARDS.find(({ id }) => id === hazard)?.source).toMatch(/^docs\/kvm-shadow-mmu\.md/);
   });
