@@ -17,6 +17,8 @@ import {
   FAULTED,
   FOUND,
   goOn,
+  isNear,
+  NEVER_NEAR,
   nextBlock,
   RETIRED_STOP,
   refill,
@@ -30,6 +32,7 @@ import { RUN_RETIRED } from "./door.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
 import { EBP, ESP } from "./isa/exec/operand.ts";
 import { BRANCH, type Insn, NEXT, REPEAT } from "./isa/insn.ts";
+import { FAST_EMPTY } from "./paging/tlb.ts";
 
 /**
  * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP, its time and what
@@ -50,6 +53,8 @@ export function chain(cpu: Cpu, budget: number): number {
   /** EIP of the block's first instruction. */
   let start = cpu.eip | 0;
   let n = block.count | 0;
+  /** The fetch epoch in which the translation of the block's page was looked up. */
+  let looked = tlb.fetchEpoch | 0;
   /** Not 0: somebody wants to look up when the block ends. */
   let look = cpu.attention | 0;
   if (look !== 0) {
@@ -70,6 +75,10 @@ export function chain(cpu: Cpu, budget: number): number {
       const flat = cpu.flat | 0;
       const writable = flat >>> 8;
       const epoch = tlb.fetchEpoch | 0;
+      const near = epoch === looked ? cpu.nearEpoch | 0 : NEVER_NEAR;
+      /** The page that the stack was last found in, readable and writable, and host byte minus address there. */
+      let stackPage = FAST_EMPTY;
+      let stackAdd = 0;
       let away = 0;
       if (whole !== 0) {
         run: for (;;) {
@@ -685,18 +694,28 @@ export function chain(cpu: Cpu, budget: number): number {
               case 64: // PUSH r32
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.dst]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = regs[insn.dst]!;
                   regs[ESP] = sp;
                   break;
                 }
               case 65: // PUSH imm32
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = insn.imm;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = insn.imm;
                   regs[ESP] = sp;
                   break;
                 }
@@ -716,9 +735,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 67: // POP r32
                 {
                   const sp = regs[ESP]!;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastRead[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastRead[w + 1]!;
+                    stackPage = fastWrite[w] === page ? page : FAST_EMPTY;
+                  }
+                  const v = i32[((sp + stackAdd) | 0) >> 2]!;
                   regs[ESP] = sp + 4;
                   regs[insn.dst] = v;
                   break;
@@ -741,9 +765,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 71: // CALL rel
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = (start + insn.end) | 0;
                   regs[ESP] = sp;
                   to = (start + insn.goes) | 0;
                   break straight;
@@ -751,18 +780,28 @@ export function chain(cpu: Cpu, budget: number): number {
               case 72: // CALL rel, which the block follows
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = (start + insn.end) | 0;
                   regs[ESP] = sp;
                   break;
                 }
               case 73: // RET
                 {
                   const sp = regs[ESP]!;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastRead[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastRead[w + 1]!;
+                    stackPage = fastWrite[w] === page ? page : FAST_EMPTY;
+                  }
+                  const v = i32[((sp + stackAdd) | 0) >> 2]!;
                   regs[ESP] = sp + 4;
                   to = v;
                   break straight;
@@ -770,9 +809,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 74: // RET to where the block goes on, if the stack says so
                 {
                   const sp = regs[ESP]!;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastRead[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastRead[w + 1]!;
+                    stackPage = fastWrite[w] === page ? page : FAST_EMPTY;
+                  }
+                  const v = i32[((sp + stackAdd) | 0) >> 2]!;
                   regs[ESP] = sp + 4;
                   if (v !== ((start + insn.goes) | 0)) {
                     to = v;
@@ -783,9 +827,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 75: // CALL r32
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = (start + insn.end) | 0;
                   to = regs[insn.dst]!;
                   regs[ESP] = sp;
                   break straight;
@@ -900,7 +949,12 @@ export function chain(cpu: Cpu, budget: number): number {
             insn = insn.next!;
           }
           left = (left - insn.count) | 0;
-          if (insn.linkEip !== to || insn.linkEpoch !== epoch || look !== 0 || insn.link!.count > left) {
+          if (
+            insn.linkEip !== to ||
+            (insn.linkEpoch !== near && insn.linkEpoch !== epoch) ||
+            look !== 0 ||
+            insn.link!.count > left
+          ) {
             away = 1;
             break;
           }
@@ -966,8 +1020,9 @@ export function chain(cpu: Cpu, budget: number): number {
     if (from !== null && next.hfn >= 0) {
       from.link = next;
       from.linkEip = to;
-      from.linkEpoch = tlb.fetchEpoch;
+      from.linkEpoch = isNear(cpu, block, start, next, to) ? cpu.nearEpoch : tlb.fetchEpoch;
     }
+    looked = tlb.fetchEpoch | 0;
     block = next;
     start = to;
     n = block.count | 0;

@@ -209,6 +209,8 @@ export class Cpu implements Processor, TraceClock {
   // The instruction of a block being run, for whoever asks what time it is, and EIP of the block's first one.
   running: Insn | null = null;
   runningEip = 0;
+  /** Changes with the base and the D of CS; below NEVER_NEAR (between.ts), so that it is never equal to a fetch epoch. */
+  nearEpoch = -2;
   readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
   readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
 
@@ -377,7 +379,10 @@ export class Cpu implements Processor, TraceClock {
     if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
     if (csFlat) flat |= FLAT_CODE;
     // What is remembered of blocks by EIP holds for this base and this D.
-    if (csBase !== this.csBase || csBig !== this.csBig) this.tlb.fetchEpoch++;
+    if (csBase !== this.csBase || csBig !== this.csBig) {
+      this.tlb.fetchEpoch++;
+      this.nearEpoch--;
+    }
     this.csBase = csBase;
     this.csFlat = csFlat;
     this.csBig = csBig;
