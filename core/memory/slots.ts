@@ -19,12 +19,16 @@ export class MemorySlots {
   private readonly gfn1: number;
   private readonly end1: number;
   private readonly delta1: number;
+  private readonly dirty0: Uint8Array;
+  private readonly dirty1: Uint8Array;
 
   /** @param slots at most two: memory from 0, and memory from 4 GiB. Ascending, not overlapping. */
   constructor(slots: readonly MemorySlot[]) {
     if (slots.length < 1 || slots.length > 2) throw new RangeError("one or two memory slots are possible");
     this.slots = slots;
     this.dirty = slots.map((s) => new Uint8Array((s.pages + 7) >> 3));
+    this.dirty0 = this.dirty[0]!;
+    this.dirty1 = this.dirty[1] ?? this.dirty0;
     const [a, b] = slots;
     this.gfn0 = a!.gfn;
     this.end0 = a!.gfn + a!.pages;
@@ -59,9 +63,12 @@ export class MemorySlots {
 
   /** KVM's mark_page_dirty: sets the page's bit in its slot's dirty log. Nothing happens without a slot. */
   markDirty(gfn: number): void {
-    const slot = this.slotOf(gfn);
-    if (slot < 0) return;
-    const page = gfn - this.slots[slot]!.gfn;
-    this.dirty[slot]![page >> 3]! |= 1 << (page & 7);
+    if (gfn >= this.gfn0 && gfn < this.end0) {
+      const page = gfn - this.gfn0;
+      this.dirty0[page >> 3]! |= 1 << (page & 7);
+    } else if (gfn >= this.gfn1 && gfn < this.end1) {
+      const page = gfn - this.gfn1;
+      this.dirty1[page >> 3]! |= 1 << (page & 7);
+    }
   }
 }

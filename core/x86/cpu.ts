@@ -220,6 +220,7 @@ export class Cpu implements Processor, TraceClock {
   unintercepted = false;
   emulating = false;
   emulator: EmulatorPort | null = null;
+  emulatedOpcode = -1;
   readonly exit: ExitInfo = {
     reason: EXIT_NONE,
     gva: 0,
@@ -359,7 +360,12 @@ export class Cpu implements Processor, TraceClock {
 
   setEmulating(on: boolean): void {
     this.emulating = on;
-    this.chooseFast();
+    if (on) {
+      this.fastRead = NOTHING_FAST;
+      this.fastWrite = NOTHING_FAST;
+    } else {
+      this.chooseFast();
+    }
   }
 
   /** Derives what the fast paths test from the segment registers. Call after changing any. */

@@ -251,6 +251,11 @@ export interface Processor {
   intercepts: number;
   readonly exit: ExitInfo;
   emulator: EmulatorPort | null;
+  /**
+   * Opcode (`Row.opcode`: 0x0f00 | second byte for two-byte ones) of the instruction that `step(STEP_EMULATE)` fetched,
+   * -1 when it delivered an event or the fetch failed.
+   */
+  readonly emulatedOpcode: number;
   /** True after an access that raised a fault or an exit; cleared by the run loop. */
   readonly faulted: boolean;
   /** Raises #PF for an emulated access: an exception to be delivered (never an exit). Error code as given. */

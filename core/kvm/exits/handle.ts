@@ -247,20 +247,22 @@ export class ExitHandler {
     const { cr0, cr3, cr4, efer } = cpu;
     const emulator = this.emulator;
     emulator.begin();
-    // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
-    const opcode = vectoring === VECTORING_NONE ? this.opcode() : -1;
-    const input = (opcode & ~1) === OPCODE_INS;
     const writes = mmu.count[C.mmu_pte_write]!;
-    emulator.behind = behind || (input && mmu.guarded[H_PIO_STRING_INPUT] === 0);
+    // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
+    emulator.behind =
+      behind ||
+      (mmu.guarded[H_PIO_STRING_INPUT] === 0 && vectoring === VECTORING_NONE && isInput(this.opcode()));
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
     emulator.behind = false;
-    if (input && mmu.count[C.mmu_pte_write]! > writes) mmu.guard(H_PIO_STRING_INPUT, gva, 0);
+    const opcode = vectoring === VECTORING_NONE ? cpu.emulatedOpcode : -1;
+    if (isInput(opcode) && mmu.count[C.mmu_pte_write]! > writes) mmu.guard(H_PIO_STRING_INPUT, gva, 0);
     if (again) cpu.inject(vector, VECTORING_EXTERNAL, vectoringError);
     if (emulator.newCr3) resetContext(mmu);
     else if (((cpu.cr0 ^ cr0) & ~CR0_TS) !== 0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
       this.controlsChanged(efer);
-    // An emulated MOV to CR3 leaves the guest's PDPTEs in the unit.
-    else if (mmu.rootHpa !== INVALID_ROOT) cpu.paging.loadPdptes(mmu.rootHpa);
+    // An emulated MOV to a control register leaves the guest's PDPTEs in the unit; no one-byte opcode does.
+    else if ((opcode < 0 || opcode > 0xff) && mmu.rootHpa !== INVALID_ROOT)
+      cpu.paging.loadPdptes(mmu.rootHpa);
     // An INVLPG that was emulated for another reason: its address is not known here, all is brought in step.
     if (opcode === OPCODE_0F01 && mmu.policy.invlpg !== null) resetContext(mmu);
     if (emulator.mmio || mmio) {
@@ -412,6 +414,7 @@ export class ExitHandler {
 }
 
 const OPCODE_INS = 0x6c;
+const isInput = (opcode: number): boolean => (opcode & ~1) === OPCODE_INS;
 const OPCODE_0F01 = 0x0f01;
 
 const PREFIXES: ReadonlySet<number> = new Set([
