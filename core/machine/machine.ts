@@ -201,6 +201,9 @@ export class Machine {
     } catch (error) {
       this.bug(error);
       return false;
+    } finally {
+      this.cpu.answer = null;
+      this.cpu.answered = false;
     }
   }
 
@@ -211,12 +214,15 @@ export class Machine {
     // What an input broke stops the machine before anything runs.
     const broken = this.watch.take();
     if (broken !== null) return this.halt("finding", broken);
+    // With nobody to look at each boundary, the guest goes on where its exit was answered.
+    cpu.answer = this.watch.looks || this.stopAtEvents !== null ? null : this.answer;
     while (cpu.time < goal) {
       const stepwise = this.watch.stepwise || this.stopAtEvents !== null;
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       if (stepwise) this.watch.begin(cpu.eip >>> 0);
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
-      const disposition = code === RUN_EXIT ? this.handleExit() : code;
+      const disposition = code !== RUN_EXIT ? code : cpu.answered ? this.disposition : this.handleExit();
+      cpu.answered = false;
       this.watch.behindBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
@@ -260,6 +266,14 @@ export class Machine {
       this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
     );
   }
+
+  /** What `handleExit` said to an exit that was answered within a run. */
+  private disposition = RUN_RETIRED;
+  /** Cpu.answer. */
+  private readonly answer = (): boolean => {
+    this.disposition = this.handleExit();
+    return this.disposition === RUN_RETIRED && !this.watch.stops;
+  };
 
   /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */
   private handleExit(): number {

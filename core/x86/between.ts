@@ -7,7 +7,7 @@ import { pageFault, userBit } from "./access.ts";
 import { ATT_LIMIT, FLAT_STACK, JUMP_ENTRIES, TOUCH_PUSH, TOUCH_READ, TOUCH_WRITE } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
-import { ACCESS_FETCH, ACCESS_WRITE, RUN_RETIRED } from "./door.ts";
+import { ACCESS_FETCH, ACCESS_WRITE, RUN_EXIT, RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
 import { ESP } from "./isa/exec/operand.ts";
 import { CS, type Insn, REPEAT, STOP } from "./isa/insn.ts";
@@ -124,13 +124,27 @@ export function refill(cpu: Cpu, insn: Insn): number {
   return fast[w] === page ? FOUND : UNKNOWN;
 }
 
-/** The end of a chain at an instruction that did not retire; `some`: others did. */
+/** An instruction of a chain did not retire; `some`: others did. */
 export function stopped(cpu: Cpu, insn: Insn, behind: number, some: boolean): number {
   cpu.retired += insn.count - 1;
   if (some) cpu.midRep = false;
   cpu.eip = (behind - insn.length) | 0;
   if (cpu.stopCode >= 0) nameStop(cpu, insn);
   return RETIRED_STOP;
+}
+
+/**
+ * Has an exit of the chain's answered on the spot, where somebody does. True: the guest goes on, at EIP, with whatever is
+ * pending. False: the run comes back.
+ */
+export function answerExit(cpu: Cpu): boolean {
+  if (cpu.stopCode !== RUN_EXIT || cpu.answer === null) return false;
+  cpu.faulted = false;
+  cpu.stopCode = -1;
+  if (cpu.answer()) return true;
+  cpu.answered = true;
+  cpu.stopCode = RUN_EXIT;
+  return false;
 }
 
 /**

@@ -14,6 +14,7 @@
 
 import { FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, TOUCH_NONE } from "./attention.ts";
 import {
+  answerExit,
   FAULTED,
   FOUND,
   goOn,
@@ -31,7 +32,7 @@ import type { Cpu } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
 import { EBP, ESP } from "./isa/exec/operand.ts";
-import { BRANCH, type Insn, NEXT, REPEAT } from "./isa/insn.ts";
+import { BRANCH, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
 import { FAST_EMPTY } from "./paging/tlb.ts";
 
 /**
@@ -43,6 +44,8 @@ export function chain(cpu: Cpu, budget: number): number {
   /** Units left at the block's first instruction, and those that `cpu.retired` knows of. */
   let left = budget | 0;
   let known = left;
+  /** Units that were left when the chain began, or behind the last exit that was answered. */
+  let since = left;
   const tlb = cpu.tlb;
   const regs = cpu.regs;
   const i32 = cpu.i32;
@@ -977,22 +980,27 @@ export function chain(cpu: Cpu, budget: number): number {
         cpu.running = insn;
         cpu.runningEip = start;
         cpu.eip = behind;
+        let answer: number = STOP;
         if (insn.touch !== TOUCH_NONE && whole !== 0) {
           const found = refill(cpu, insn);
           if (found === FOUND && insn.next !== STALE) continue;
-          if (found === FAULTED) {
-            cpu.running = null;
-            left = (left - insn.count + 1) | 0;
-            return stopped(cpu, insn, behind, left !== budget);
-          }
+          if (found !== FAULTED) answer = insn.exec(cpu, insn) | 0;
+        } else {
+          answer = insn.exec(cpu, insn) | 0;
         }
-        const answer = insn.exec(cpu, insn) | 0;
         if (answer > BRANCH) {
           cpu.running = null;
           left = (left - insn.count + 1) | 0;
-          return answer === REPEAT
-            ? goOn(cpu, insn, behind, left)
-            : stopped(cpu, insn, behind, left !== budget);
+          if (answer === REPEAT) return goOn(cpu, insn, behind, left);
+          stopped(cpu, insn, behind, left !== since);
+          const retired = cpu.retired;
+          if (!answerExit(cpu)) return RETIRED_STOP;
+          // Here again, as if the run had come back and been begun anew.
+          left = (left - (cpu.retired - retired)) | 0;
+          known = left;
+          since = left;
+          to = cpu.eip | 0;
+          break;
         }
         look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
         if (answer === NEXT) {
@@ -1012,7 +1020,7 @@ export function chain(cpu: Cpu, budget: number): number {
     cpu.eip = to;
     cpu.retired += known - left;
     known = left;
-    if (left !== budget) cpu.midRep = false;
+    if (left !== since) cpu.midRep = false;
     look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
     if (look !== 0 || left <= 0) return RUN_RETIRED;
     const next = nextBlock(cpu);

@@ -222,6 +222,12 @@ export class Cpu implements Processor, TraceClock {
   emulating = false;
   emulator: EmulatorPort | null = null;
   emulatedOpcode = -1;
+  /**
+   * Answers an instruction's exit on the spot, without `run` coming back. False: it has been answered, and `run` comes back
+   * all the same, with `answered` set. Null: each exit comes back.
+   */
+  answer: (() => boolean) | null = null;
+  answered = false;
   readonly exit: ExitInfo = {
     reason: EXIT_NONE,
     gva: 0,
