@@ -35,6 +35,7 @@ export function pageFault(cpu: Cpu, la: number, error: number): void {
     exit.vectoringType = cpu.vectoringType;
     exit.vectoringVector = cpu.vectoringVector;
     exit.vectoringError = cpu.vectoringError;
+    exit.storeFrom = -1;
     cpu.stopCode = RUN_EXIT;
     return;
   }

@@ -4,11 +4,23 @@
  */
 
 import { pageFault, userBit } from "./access.ts";
-import { ATT_LIMIT, FLAT_STACK, JUMP_ENTRIES, TOUCH_PUSH, TOUCH_READ, TOUCH_WRITE } from "./attention.ts";
+import {
+  ATT_LIMIT,
+  FLAGS_STEPWISE,
+  FLAT_STACK,
+  HOT_STORE_IMM,
+  HOT_STORE_PLAIN,
+  HOT_STORE_REG,
+  JUMP_ENTRIES,
+  TOUCH_PUSH,
+  TOUCH_READ,
+  TOUCH_WRITE,
+} from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
-import { ACCESS_FETCH, ACCESS_WRITE, RUN_EXIT, RUN_RETIRED } from "./door.ts";
+import { ACCESS_FETCH, ACCESS_WRITE, EXIT_PF, RUN_EXIT, RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
+import { REST } from "./flags.ts";
 import { ESP } from "./isa/exec/operand.ts";
 import { CS, type Insn, REPEAT, STOP } from "./isa/insn.ts";
 
@@ -131,6 +143,19 @@ export function stopped(cpu: Cpu, insn: Insn, behind: number, some: boolean): nu
   cpu.eip = (behind - insn.length) | 0;
   if (cpu.stopCode >= 0) nameStop(cpu, insn);
   return RETIRED_STOP;
+}
+
+/**
+ * The access of an instruction of the loop's own, in a whole block of `hfn`, has faulted. When that is an exit, and the
+ * instruction is a plain store, the exit says so.
+ */
+export function tellStore(cpu: Cpu, insn: Insn, hfn: number): void {
+  const { exit } = cpu;
+  if (cpu.stopCode !== RUN_EXIT || exit.reason !== EXIT_PF || cpu.attention !== 0) return;
+  if (insn.hot === HOT_STORE_REG || insn.hot === HOT_STORE_PLAIN) exit.value = cpu.regs[insn.dst]!;
+  else if (insn.hot === HOT_STORE_IMM) exit.value = insn.imm;
+  else return;
+  if ((cpu.regs[REST]! & FLAGS_STEPWISE) === 0) exit.storeFrom = hfn;
 }
 
 /**

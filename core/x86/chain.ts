@@ -26,6 +26,7 @@ import {
   roomIn,
   STEP_NEXT,
   stopped,
+  tellStore,
 } from "./between.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
@@ -984,7 +985,8 @@ export function chain(cpu: Cpu, budget: number): number {
         if (insn.touch !== TOUCH_NONE && whole !== 0) {
           const found = refill(cpu, insn);
           if (found === FOUND && insn.next !== STALE) continue;
-          if (found !== FAULTED) answer = insn.exec(cpu, insn) | 0;
+          if (found === FAULTED) tellStore(cpu, insn, block.hfn);
+          else answer = insn.exec(cpu, insn) | 0;
         } else {
           answer = insn.exec(cpu, insn) | 0;
         }

@@ -242,6 +242,7 @@ export class Cpu implements Processor, TraceClock {
     vectoringType: VECTORING_NONE,
     vectoringVector: 0,
     vectoringError: -1,
+    storeFrom: -1,
   };
 
   /** EIPs that `run` stops before. Change through `setBreakpoints`. */

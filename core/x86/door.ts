@@ -85,6 +85,12 @@ export interface ExitInfo {
   vectoringVector: number;
   /** Error code of the event under delivery, -1 when it has none. */
   vectoringError: number;
+  /**
+   * Host frame that the instruction was decoded from, where EXIT_PF is of an aligned 32-bit store at `gva`, which is all
+   * that the instruction does (MOV) and nothing else is to happen between it and the next; then `value` is what it stores.
+   * Else -1: nothing is known of the instruction.
+   */
+  storeFrom: number;
 }
 
 /** The physical address space that the processor sees. */

@@ -4,6 +4,9 @@
  */
 import { EV_EMULATE, EV_EXIT, FLUSH_EXIT } from "../../trace/events.ts";
 import {
+  ACCESS_FETCH,
+  ACCESS_USER,
+  ACCESS_WRITE,
   EXIT_CLTS,
   EXIT_CPUID,
   EXIT_CR_READ,
@@ -39,9 +42,9 @@ import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO } from "../shadow/f
 import { mmuInvlpg } from "../shadow/invlpg.ts";
 import { reclaimIfLow, unprotectPage } from "../shadow/page.ts";
 import { enterGuest, loadPdptrs, resetContext } from "../shadow/roots.ts";
-import { WALK_MANUAL, WALK_PEEK, walkGuest } from "../shadow/walk.ts";
+import { WALK_MANUAL, WALK_PEEK, WALK_SET_DIRTY, walkGuest, walkPlain } from "../shadow/walk.ts";
 import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
-import type { Emulator } from "./emulator.ts";
+import { type Emulator, emulatorWritePhys } from "./emulator.ts";
 import { injectPageFault } from "./inject.ts";
 
 /** What `handleExit` answers. */
@@ -229,6 +232,7 @@ export class ExitHandler {
   private emulate(gva: number, mmio: boolean, behind = false): number {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
+    if (cpu.exit.storeFrom >= 0 && !mmio && !behind && this.storePlainly()) return KVM_CONTINUE;
     const vectoring = cpu.exit.vectoringType;
     const vector = cpu.exit.vectoringVector;
     const vectoringError = cpu.exit.vectoringError;
@@ -284,6 +288,25 @@ export class ExitHandler {
       );
     }
     return answer;
+  }
+
+  /**
+   * What emulation comes to nearly always: the processor says that the instruction is a mere store, the emulator's walks
+   * (the fetch, the store) leave no mark and find the bytes that the processor decoded. False: not so, and nothing was done.
+   */
+  private storePlainly(): boolean {
+    const mmu = this.mmu;
+    const { cpu, slots } = mmu;
+    const { gva, storeFrom, value } = cpu.exit;
+    if (mmu.trace.on || this.refuses.length > 0) return false;
+    const w = mmu.walker2;
+    const user = cpu.cpl === 3 ? ACCESS_USER : 0;
+    if (!walkPlain(mmu, w, cpu.linearIp, ACCESS_FETCH | user, 0) || slots.hfnOf(w.gfn) !== storeFrom) return false;
+    if (!walkPlain(mmu, w, gva, ACCESS_WRITE | user, WALK_SET_DIRTY) || slots.hfnOf(w.gfn) < 0) return false;
+    emulatorWritePhys(mmu, w.gfn, gva & 0xfff, 4, value, 0);
+    cpu.complete();
+    this.progressed();
+    return true;
   }
 
   /**

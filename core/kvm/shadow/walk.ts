@@ -77,9 +77,15 @@ export function walkGuest(mmu: Mmu, w: Walker, la: number, access: number, flags
 }
 
 /**
- * The walk as it nearly always is, in two levels: nothing is missing, large or forbidden, and A (and D) are set already.
- * It then does nothing but fill `w` in, whatever the hazards' switches. False: not so, and nothing was done.
+ * The walk as it nearly always is: nothing is missing, large or forbidden, and A (and D) are set already. It then does
+ * nothing but fill `w` in, whatever the hazards' switches; nothing is told. False: not so, and nothing was done.
  */
+export function walkPlain(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
+  return mmu.rootLevel === 2
+    ? walkPlain32(mmu, w, la, access, flags)
+    : walkPlainPae(mmu, w, la, access, flags);
+}
+
 function walkPlain32(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
   const { cpu, slots } = mmu;
   const { i32 } = mmu.memory;
@@ -111,7 +117,7 @@ function walkPlain32(mmu: Mmu, w: Walker, la: number, access: number, flags: num
   return true;
 }
 
-/** As walkPlain32, in PAE tables below 4 GiB whose entries have nothing in their upper halves. */
+/** In PAE tables below 4 GiB whose entries have nothing in their upper halves. */
 function walkPlainPae(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
   if (mmu.rootLevel !== 3) return false;
   const { cpu, pdptes, slots } = mmu;

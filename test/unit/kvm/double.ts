@@ -155,6 +155,7 @@ export class Double implements Processor {
     vectoringType: VECTORING_NONE,
     vectoringVector: 0,
     vectoringError: -1,
+    storeFrom: -1,
   };
   /** What `step` emulates. */
   current: Access | null = null;
