@@ -46,6 +46,7 @@ import { WALK_MANUAL, WALK_PEEK, WALK_SET_DIRTY, walkGuest, walkPlain } from "..
 import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
 import { type Emulator, emulatorWritePhys } from "./emulator.ts";
 import { injectPageFault } from "./inject.ts";
+import { plainPageFault } from "./plain-fault.ts";
 
 /** What `handleExit` answers. */
 export const KVM_CONTINUE = 0;
@@ -169,6 +170,7 @@ export class ExitHandler {
   private pageFault(): number {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
+    if (this.refuses.length === 0 && plainPageFault(mmu)) return KVM_CONTINUE;
     const { gva, error } = cpu.exit;
     this.countProgress();
     reclaimIfLow(mmu);
@@ -301,7 +303,8 @@ export class ExitHandler {
     if (mmu.trace.on || this.refuses.length > 0) return false;
     const w = mmu.walker2;
     const user = cpu.cpl === 3 ? ACCESS_USER : 0;
-    if (!walkPlain(mmu, w, cpu.linearIp, ACCESS_FETCH | user, 0) || slots.hfnOf(w.gfn) !== storeFrom) return false;
+    if (!walkPlain(mmu, w, cpu.linearIp, ACCESS_FETCH | user, 0) || slots.hfnOf(w.gfn) !== storeFrom)
+      return false;
     if (!walkPlain(mmu, w, gva, ACCESS_WRITE | user, WALK_SET_DIRTY) || slots.hfnOf(w.gfn) < 0) return false;
     emulatorWritePhys(mmu, w.gfn, gva & 0xfff, 4, value, 0);
     cpu.complete();
