@@ -66,6 +66,7 @@ export class AccessCpu implements Processor {
   intercepts = 0;
   emulator: EmulatorPort | null = null;
   readonly emulatedOpcode = -1;
+  readonly mmio = null;
   faulted = false;
   pendingVector = -1;
   pendingError = 0;

@@ -136,6 +136,7 @@ export class Double implements Processor {
   intercepts = 0;
   emulator: EmulatorPort | null = null;
   readonly emulatedOpcode = -1;
+  readonly mmio = null;
   faulted = false;
   pendingVector = -1;
   pendingType = 0;
