@@ -22,13 +22,10 @@ import {
   EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
-  RUN_BUDGET,
   RUN_EXIT,
   RUN_FAULTED,
   RUN_HALTED,
   RUN_RETIRED,
-  RUN_SHUTDOWN,
-  RUN_UNIMPLEMENTED,
   STEP_EMULATE,
   STEP_NO_INTERCEPT,
   VECTORING_EXTERNAL,
@@ -44,19 +41,18 @@ import { reclaimIfLow, unprotectPage } from "../shadow/page.ts";
 import { enterGuest, loadPdptrs, resetContext } from "../shadow/roots.ts";
 import { WALK_MANUAL, WALK_PEEK, WALK_SET_DIRTY, walkGuest, walkPlain } from "../shadow/walk.ts";
 import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
+import {
+  ANOTHER_EXIT,
+  dispositionOf,
+  KVM_CONTINUE,
+  KVM_FINDING,
+  KVM_HALTED,
+  KVM_SHUTDOWN,
+  KVM_UNIMPLEMENTED,
+} from "./disposition.ts";
 import { type Emulator, emulatorWritePhys } from "./emulator.ts";
 import { injectPageFault } from "./inject.ts";
 import { plainPageFault } from "./plain-fault.ts";
-
-/** What `handleExit` answers. */
-export const KVM_CONTINUE = 0;
-/** HLT retired: the processor waits for an event. */
-export const KVM_HALTED = 1;
-/** The simulated KVM met one of its own assertions or an endless loop: see `finding`. One can go on. */
-export const KVM_FINDING = 2;
-export const KVM_SHUTDOWN = 3;
-/** The instruction in hand is not implemented (see the processor's `unimplemented`). */
-export const KVM_UNIMPLEMENTED = 4;
 
 /** Exits for page faults that one instruction may take before it counts as stuck, and then as lost. */
 const STUCK = 48;
@@ -345,22 +341,8 @@ export class ExitHandler {
   }
 
   private afterStep(code: number): number {
-    switch (code) {
-      case RUN_RETIRED:
-      case RUN_FAULTED:
-      case RUN_BUDGET:
-        return KVM_CONTINUE;
-      case RUN_HALTED:
-        return KVM_HALTED;
-      case RUN_SHUTDOWN:
-        return KVM_SHUTDOWN;
-      case RUN_UNIMPLEMENTED:
-        return KVM_UNIMPLEMENTED;
-      case RUN_EXIT:
-        return this.dispatch();
-      default:
-        return KVM_CONTINUE;
-    }
+    const disposition = dispositionOf(code);
+    return disposition === ANOTHER_EXIT ? this.dispatch() : disposition;
   }
 
   /** Opcode at EIP behind its prefixes (0x0f00 | second byte for two-byte ones), or -1. Peeks. */
