@@ -87,18 +87,18 @@ export interface LoadedImage {
   /** What was left out and why, in sentences (a damaged symbol table, for instance). */
   readonly notes: readonly string[];
   /** Which machine the kind is for, when nobody names one. Absent: bare. */
-  readonly machine?: MachineKind;
+  readonly machine?: MachineKind | undefined;
   /**
    * Absent or "protected": as the registers say. "reset": the processor begins at FFFFFFF0 in real mode, out of the
    * ROM; entry, registers and GDT are of no account.
    */
-  readonly start?: "protected" | "reset";
+  readonly start?: "protected" | "reset" | undefined;
   /** A ROM in place of the firmware: 64, 128 or 256 KiB, ending at FFFFFFFF. */
-  readonly rom?: Uint8Array;
+  readonly rom?: Uint8Array | undefined;
   /** Drives of the primary channel: first and second. */
-  readonly disks?: readonly (Uint8Array | null)[];
+  readonly disks?: readonly (Uint8Array | null)[] | undefined;
   /** What is in the floppy drive: the sectors of a whole floppy of a standard size. */
-  readonly floppy?: Uint8Array;
+  readonly floppy?: Uint8Array | undefined;
 }
 
 export type OpenResult =

@@ -12,6 +12,8 @@ export type TlbKind = "vmx" | "svm";
 export type AuditMode = "every" | "full" | "end" | "off";
 
 export interface MachineSetup {
+  /** Absent: bare, memory and a serial port. A pc has the devices, the hole at A0000-FFFFF and the ROM. */
+  readonly machine?: "bare" | "pc" | undefined;
   /** Bytes of memory from guest-physical 0. */
   readonly memory: number;
   /** Bytes of memory from guest-physical 4 GiB; 0 for none. */
