@@ -13,7 +13,9 @@ import { MachineConfig } from "../protocol/index.ts";
 import {
   checkSetup,
   guestSource,
+  kindOfSource,
   machineOfSource,
+  memoryForKind,
   openSource,
   type Source,
   type SourceMedia,
@@ -53,8 +55,12 @@ export function openImage(lab: Lab, command: Of<"openImage">): void {
     pauseAt: null,
     introduction: [],
   };
-  const machine = command.config?.machine ?? machineOfSource(source);
-  lab.load(source, { ...lab.machine.setup, ...command.config, machine } as MachineConfig);
+  const own = {
+    machine: machineOfSource(source),
+    memory: memoryForKind(kindOfSource(source)),
+    memoryHigh: 0,
+  };
+  lab.load(source, { ...lab.machine.setup, ...own, ...command.config } as MachineConfig);
 }
 
 /** A file's bytes. @throws LabError when only its number came: who carried the command has no such file */
