@@ -12,8 +12,8 @@ const SIGNATURE = 0xaa55;
 /** Largest image: its sectors are in a typed array, and the drives count them in 28 bits. */
 export const LARGEST_DISK = 2 ** 31;
 
-/** Floppies by their KiB: 160, 180, 320 and 360 (5.25"), 720 (3.5"), 1200 (5.25" HD), 1440 and 2880 (3.5"). */
-const FLOPPY_KIB = [160, 180, 320, 360, 720, 1200, 1440, 2880];
+/** Floppies by their KiB: 160, 180, 320, 360 and 1200 (5.25"), 720, 1440, 1680, 1722 and 2880 (3.5"). */
+const FLOPPY_KIB = [160, 180, 320, 360, 720, 1200, 1440, 1680, 1722, 2880];
 export const FLOPPY_SIZES: readonly number[] = FLOPPY_KIB.map((kib) => kib * 1024);
 const LARGEST_FLOPPY = FLOPPY_SIZES.at(-1)!;
 /** The floppy on which a boot sector without one is put. */
