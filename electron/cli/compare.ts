@@ -85,7 +85,7 @@ function run(wanted: CompareArguments, io: CliIo): number {
           `no difference in ${lockStep.time} units (${end}): ${until === "guest" ? "the guest sees the same" : `the ${held} hold the same`} under ${names[0]} and ${names[1]}`,
         ]
       : [
-          `${until === "guest" && difference?.kind !== "shadow" ? "the guest sees a difference" : `the ${held} differ`} at ${explanation.since}`,
+          `${difference?.kind === "shadow" ? `the ${held} differ` : "the guest sees a difference"} at ${explanation.since}`,
           ...explanation.what.map((line) => `  ${line}`),
           "why:",
           ...explanation.why.map((line) => `  ${line}`),
