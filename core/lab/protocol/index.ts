@@ -7,4 +7,5 @@ export * from "./config.ts";
 export * from "./experiments.ts";
 export * from "./messages.ts";
 export * from "./stories.ts";
+export * from "./trace-formats.ts";
 export * from "./views.ts";
