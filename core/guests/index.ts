@@ -3,6 +3,7 @@
  * the source in its folder; what it does and why is told at the head of that source.
  */
 import { decodeBase64 } from "./decode.ts";
+import * as firmwareBinary from "./firmware/binary.ts";
 import * as nanobench from "./nanobench/binary.ts";
 import * as nonpae from "./nonpae-kernel/binary.ts";
 import * as pae from "./pae-kernel/binary.ts";
@@ -96,3 +97,17 @@ export const GUESTS: readonly BuiltinGuest[] = [
 export function findGuest(id: string): BuiltinGuest | null {
   return GUESTS.find((guest) => guest.id === id) ?? null;
 }
+
+/** Bytes of the PC's firmware: the ROM that ends at FFFFFFFF and is copied to F0000. */
+export const FIRMWARE_BYTES = 0x10000;
+
+/** The PC's own firmware (core/guests/firmware). Its code is the last part; before it are the ones of an empty ROM. */
+export function firmware(): Uint8Array {
+  const code = decodeBase64(firmwareBinary.BINARY);
+  const rom = new Uint8Array(FIRMWARE_BYTES).fill(0xff);
+  rom.set(code, FIRMWARE_BYTES - code.length);
+  return rom;
+}
+
+/** The firmware's labels; addresses are offsets in segment F000. */
+export const FIRMWARE_SYMBOLS: readonly GuestSymbol[] = symbolsOf(firmwareBinary.SYMBOLS);
