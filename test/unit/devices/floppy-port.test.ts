@@ -7,7 +7,9 @@ import { FloppyPort, floppyGeometry } from "../../../core/devices/floppy-port.ts
 const KIB = 1024;
 
 function image(bytes: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, i) => ((i >> 9) * 3 + i) & 0xff);
+  const image = new Uint8Array(bytes);
+  for (let i = 0; i < bytes; i++) image[i] = ((i >> 9) * 3 + i) & 0xff;
+  return image;
 }
 
 function readBytes(port: FloppyPort, count: number): Uint8Array {
@@ -117,7 +119,7 @@ describe("commands", () => {
         }
         expect(Buffer.compare(readSectors(port, 0, 52), model.subarray(0, 52 * SECTOR))).toBe(0);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 
