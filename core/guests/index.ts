@@ -7,6 +7,7 @@ import * as firmwareBinary from "./firmware/binary.ts";
 import * as nanobench from "./nanobench/binary.ts";
 import * as nonpae from "./nonpae-kernel/binary.ts";
 import * as pae from "./pae-kernel/binary.ts";
+import * as pcKernelBinary from "./pc-kernel/binary.ts";
 import * as quadrant from "./quadrant/binary.ts";
 
 export interface GuestSymbol {
@@ -111,3 +112,23 @@ export function firmware(): Uint8Array {
 
 /** The firmware's labels; addresses are offsets in segment F000. */
 export const FIRMWARE_SYMBOLS: readonly GuestSymbol[] = symbolsOf(firmwareBinary.SYMBOLS);
+
+const SECTOR = 512;
+/** Sectors of the PC kernel's disk: a cylinder of 16 heads and 63 sectors, as the kernel expects. */
+const PC_KERNEL_SECTORS = 1008;
+
+/**
+ * The disk of the kernel that uses every device and every mode of the PC (core/guests/pc-kernel): its program, and behind it
+ * sectors that are filled with their own numbers.
+ */
+export function pcKernelDisk(): Uint8Array {
+  const program = decodeBase64(pcKernelBinary.BINARY);
+  const disk = new Uint8Array(PC_KERNEL_SECTORS * SECTOR);
+  disk.set(program);
+  for (let sector = program.length / SECTOR; sector < PC_KERNEL_SECTORS; sector++)
+    disk.fill(sector & 0xff, sector * SECTOR, (sector + 1) * SECTOR);
+  return disk;
+}
+
+/** The PC kernel's labels and where they are loaded. */
+export const PC_KERNEL_SYMBOLS: readonly GuestSymbol[] = symbolsOf(pcKernelBinary.SYMBOLS);

@@ -19,6 +19,8 @@ export interface PcRun {
   /** MiB. */
   readonly memory: number;
   readonly cpu?: string;
+  /** The image resets the machine and goes on; otherwise a reset ends it. */
+  readonly reboots?: boolean;
   readonly more?: readonly string[];
 }
 
@@ -36,19 +38,11 @@ export function runPc(run: PcRun): PcOutput {
     const file = (name: string): string => join(dir, name);
     writeFileSync(file("disk"), run.image);
     const args = ["-M", "pc", "-accel", "tcg", "-cpu", run.cpu ?? "pentium2", "-m", `${run.memory}`];
-    args.push(
-      "-nodefaults",
-      "-vga",
-      "std",
-      "-display",
-      "none",
-      "-no-reboot",
-      "-rtc",
-      "base=2007-05-01T16:44:00",
-    );
+    args.push("-nodefaults", "-vga", "std", "-display", "none", "-rtc", "base=2007-05-01T16:44:00");
     args.push("-drive", `file=${file("disk")},format=raw,if=${run.floppy === true ? "floppy" : "ide"}`);
     args.push("-serial", `file:${file("serial")}`, "-debugcon", `file:${file("console")}`);
     args.push("-device", "isa-debug-exit,iobase=0xf4,iosize=1", ...(run.more ?? []));
+    if (run.reboots !== true) args.push("-no-reboot");
     if (run.firmware !== null) {
       writeFileSync(file("bios"), run.firmware);
       args.push("-bios", file("bios"));
