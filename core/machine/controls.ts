@@ -7,8 +7,6 @@ import { eferChanged, setCr0, setCr3, setCr4 } from "../kvm/exits/controls.ts";
 import type { Kvm } from "../kvm/index.ts";
 import { mmuInvlpg } from "../kvm/shadow/invlpg.ts";
 import { EV_WRMSR } from "../trace/events.ts";
-import type { Cpu } from "../x86/cpu.ts";
-import { CS, ES, GS } from "../x86/isa/insn.ts";
 import { CR0_PE, EFER_NXE, movToCr } from "../x86/system.ts";
 import type { EditOutcome } from "./edits.ts";
 import type { ControlRegister } from "./inputs.ts";
@@ -86,9 +84,4 @@ export function startControls(machine: Machine, controls: StartControls): void {
     const outcome = writeControl(machine, register, controls[register]);
     if (!outcome.ok) throw new MachineError(`the start state is impossible: ${outcome.fault.text}`);
   }
-}
-
-/** What the segment registers are seen to hold at an image's start: their descriptors are flat in either case. */
-export function startSelectors(cpu: Cpu, code = 0x08, data = 0x10): void {
-  for (let seg = ES; seg <= GS; seg++) cpu.segSelector[seg] = seg === CS ? code : data;
 }

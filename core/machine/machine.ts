@@ -37,10 +37,12 @@ import {
   STEP_NORMAL,
 } from "../x86/door.ts";
 import { FLAG_IF } from "../x86/flags.ts";
+import { CS, ES } from "../x86/isa/insn.ts";
+import { LDTR } from "../x86/segment-cache.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
 import { leaveAsBooted } from "./as-booted.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
-import { startControls, startSelectors } from "./controls.ts";
+import { startControls } from "./controls.ts";
 import { type EditOutcome, writePhysical } from "./edits.ts";
 import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
 import { type Media, Pc } from "./pc.ts";
@@ -198,7 +200,9 @@ export class Machine {
     cpu.eip = image.entry | 0;
     cpu.gdtBase = image.gdt.base | 0;
     cpu.gdtLimit = image.gdt.limit;
-    startSelectors(cpu, image.gdt.code, image.gdt.data);
+    const { code, data } = image.gdt;
+    if (code !== undefined) cpu.segSelector[CS] = code;
+    if (data !== undefined) for (let seg = ES; seg < LDTR; seg++) if (seg !== CS) cpu.segSelector[seg] = data;
     if (image.controls !== undefined) startControls(this, image.controls);
   }
 

@@ -12,8 +12,6 @@ export type TlbKind = "vmx" | "svm";
 /** When to audit: behind every boundary (what was touched, or everything), when asked and at the end, or never. */
 export type AuditMode = "every" | "full" | "end" | "off";
 
-export type { MachineKind };
-
 export interface MachineSetup {
   /** Absent: bare. */
   readonly machine?: MachineKind | undefined;

@@ -130,7 +130,10 @@ Options of compare: --hazards, --tlb, --memory, --memory-high, --max-instruction
 
   --policies A,B                   the two policies
   --hazards-b SETTING              hazards of the second machine, as --hazards (default: the same)
-  --until guest|shadow             stop where the guest sees a difference, or where the shadows differ (guest)
+  --nested-levels N[,M]            under nested: host levels of both machines, or of each
+  --walk-cache N[,M]               under nested: entries of the page-walk caches of both machines, or of each
+  --until guest|shadow             stop where the guest sees a difference, or where the shadows (of two machines under
+                                   nested: the host tables) differ (guest)
   --accessed-dirty                 A and D bits of page tables count as well
 
 Exit codes: 0 the guest ran to its stop, the predictions came true, no difference; 1 an invariant was violated, a
@@ -156,6 +159,17 @@ export function parseNumber(text: string): number | null {
 }
 
 export class Refused extends Error {}
+
+/** @throws Refused */
+export const nestedLevels = (value: string): 3 | 4 =>
+  oneOf("--nested-levels", value, ["3", "4"]) === "3" ? 3 : 4;
+
+/** @throws Refused */
+export function walkCacheEntries(value: string): number {
+  const entries = parseNumber(value);
+  if (entries !== null && entries <= WALK_CACHE_MOST) return entries;
+  throw new Refused(`--walk-cache takes a number of entries from 0 to ${WALK_CACHE_MOST}, not "${value}"`);
+}
 
 type Option = (value: string, into: Mutable<RunArguments>) => void;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -244,16 +258,10 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     into.policy = value;
   },
   "--nested-levels": (value, into) => {
-    into.nestedLevels = oneOf("--nested-levels", value, ["3", "4"]) === "3" ? 3 : 4;
+    into.nestedLevels = nestedLevels(value);
   },
   "--walk-cache": (value, into) => {
-    const entries = parseNumber(value);
-    if (entries === null || entries > WALK_CACHE_MOST) {
-      throw new Refused(
-        `--walk-cache takes a number of entries from 0 to ${WALK_CACHE_MOST}, not "${value}"`,
-      );
-    }
-    into.walkCache = entries;
+    into.walkCache = walkCacheEntries(value);
   },
   "--hazards": parseHazards,
   "--tlb": (value, into) => {

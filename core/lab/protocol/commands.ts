@@ -18,6 +18,7 @@ import {
 } from "./config.ts";
 import { CostTables } from "./experiments.ts";
 import { STORY_COMMANDS } from "./stories.ts";
+import { TRACE_FORMATS } from "./trace-formats.ts";
 
 export const Space = v.picklist(["gva", "gpa", "hpa"], "space must be gva, gpa or hpa");
 export type Space = v.InferOutput<typeof Space>;
@@ -110,6 +111,11 @@ export const Command = v.variant(
     v.strictObject({ name: v.literal("setUnimplemented"), unimplemented: Unimplemented }),
     v.strictObject({ name: v.literal("setAudit"), audit: AuditMode, findings: v.optional(FindingMode) }),
     v.strictObject({ name: v.literal("setTrace"), on: v.boolean() }),
+    /** The events still held, as KVM's tracepoints in the text format of a version; answers a TraceText. */
+    v.strictObject({
+      name: v.literal("exportTrace"),
+      format: v.picklist(TRACE_FORMATS, `a trace's format is one of ${TRACE_FORMATS.join(", ")}`),
+    }),
     /** Audit the whole machine now; answers an AuditReport. */
     v.strictObject({ name: v.literal("audit") }),
     /** Write one cell. Answers an EditResult. */
@@ -155,6 +161,14 @@ export type EditResult =
       readonly ok: false;
       readonly fault: { readonly gva: number; readonly error: number; readonly text: string };
     };
+
+/** An exported trace. */
+export interface TraceText {
+  readonly text: string;
+  /** Lines that tell an event; events that had left the ring before. */
+  readonly lines: number;
+  readonly lost: number;
+}
 
 export interface AuditReport {
   /** Names of the invariants checked, e.g. "I1". */

@@ -8,4 +8,5 @@ export * from "./experiments.ts";
 export * from "./files.ts";
 export * from "./messages.ts";
 export * from "./stories.ts";
+export * from "./trace-formats.ts";
 export * from "./views.ts";
