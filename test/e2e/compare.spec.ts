@@ -68,7 +68,7 @@ test("the recorded events are saved as the text of each version", async ({ lab }
   await show(lab, "Show Events");
   for (const [format, line] of [
     ["2.6.32", "kvm_mmu_zap_page: sp gfn"],
-    ["3.1", "kvm_mmu_prepare_zap_page: sp gen"],
+    ["3.1", "kvm_mmu_prepare_zap_page: sp gfn"],
     ["modern", "kvm_mmu_prepare_zap_page: sp gen"],
   ] as const) {
     await page.getByTestId("events-save").click();
