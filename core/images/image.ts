@@ -3,7 +3,7 @@
  * 32-bit protected mode with paging and interrupts off and the same GDT: null, flat code 0x08, flat data 0x10.
  */
 
-export type LoadedKind = "flat" | "elf" | "multiboot";
+export type LoadedKind = "flat" | "elf" | "multiboot" | "boot-sector" | "disk" | "linux" | "rom";
 
 export interface ImageOptions {
   /** Load address of a flat image (default 0x100000); other kinds carry their own. */
@@ -38,6 +38,16 @@ export interface StartControls {
 
 export interface LoadedImage {
   readonly kind: LoadedKind;
+  /** The machine that the kind wants when nobody says otherwise; absent: bare. */
+  readonly machine?: "bare" | "pc" | undefined;
+  /** `reset`: the processor begins in the ROM, and entry, regs and gdt mean nothing. Absent: protected. */
+  readonly start?: "protected" | "reset" | undefined;
+  /** A ROM in place of our own firmware. */
+  readonly rom?: Uint8Array | undefined;
+  /** Drives of the primary ATA channel, in order. */
+  readonly disks?: readonly (Uint8Array | null)[] | undefined;
+  /** Image in the floppy drive. */
+  readonly floppy?: Uint8Array | undefined;
   /** To be stored in this order; where two overlap, the later one wins. `bytes` may be a window on the image's file. */
   readonly writes: readonly { readonly gpa: number; readonly bytes: Uint8Array }[];
   /** To be filled with zeros, before the writes. */

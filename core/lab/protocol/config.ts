@@ -53,7 +53,13 @@ export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
 export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
 export type TripleFault = v.InferOutput<typeof TripleFault>;
 
+/** `bare`: memory and a serial port; `pc`: a PC's hole, ROM and devices. */
+export const MachineKind = v.picklist(["bare", "pc"], "the machine is bare or pc");
+export type MachineKind = v.InferOutput<typeof MachineKind>;
+
 export const MachineConfig = v.strictObject({
+  /** Absent: bare. */
+  machine: v.optional(MachineKind),
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
   memory: v.pipe(
     whole(4 * MIB, 2032 * MIB, "memory"),
