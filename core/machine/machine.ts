@@ -138,6 +138,7 @@ export class Machine {
       (byte) => {
         if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
       },
+      setup.machine === "pc" ? "pc" : "direct",
     );
     this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
     this.pc =

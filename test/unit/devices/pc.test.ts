@@ -12,7 +12,7 @@ import { PciHost } from "../../../core/devices/pci.ts";
 import { PicPair } from "../../../core/devices/pic.ts";
 import { PIT_HERTZ, Pit } from "../../../core/devices/pit.ts";
 import { dateOf, daysFrom2000, Rtc } from "../../../core/devices/rtc.ts";
-import { Uart } from "../../../core/devices/uart.ts";
+import { SerialPort } from "../../../core/devices/serial.ts";
 import { VgaText } from "../../../core/devices/vga-text.ts";
 
 class TestClock {
@@ -456,12 +456,13 @@ describe("16550", () => {
     let level = false;
     let rises = 0;
     const sent: number[] = [];
-    const u = new Uart(
+    const u = new SerialPort(
       (l) => {
         if (l && !level) rises++;
         level = l;
       },
       (byte) => sent.push(byte),
+      "pc",
     );
     return { u, sent, level: () => level, rises: () => rises };
   }

@@ -97,6 +97,55 @@ describe("serial port", () => {
     expect(output.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
+  test("a PC's port interrupts through OUT2 alone; the bare machine's with received data alone", () => {
+    for (const wiring of ["pc", "direct"] as const) {
+      const lines: boolean[] = [];
+      const port = new SerialPort(
+        (level) => lines.push(level),
+        () => {},
+        wiring,
+      );
+      port.writePort(1, 0x02);
+      port.writePort(4, 0x08);
+      expect([wiring, lines.at(-1)]).toEqual([wiring, wiring === "pc"]);
+      port.writePort(4, 0);
+      port.writePort(1, 0x01);
+      port.receive(bytes("x"));
+      expect([wiring, lines.at(-1)]).toEqual([wiring, wiring === "direct"]);
+      port.writePort(4, 0x08);
+      expect(lines.at(-1)).toBe(true);
+    }
+  });
+
+  test("clearing the receiver's FIFO leaves what is on the wire; so does a reset, which keeps what was sent", () => {
+    const { serial } = wired();
+    serial.writePort(0, 0x41);
+    serial.writePort(2, 0x01);
+    serial.receive(bytes("0123456789abcdefgh"));
+    serial.writePort(2, 0x03);
+    expect(serial.waiting).toBe(2);
+    serial.writePort(1, 0x0f);
+    serial.writePort(2, 0);
+    expect([serial.waiting, serial.readPort(0)]).toEqual([0, 0]);
+    serial.receive(bytes("xy"));
+    serial.reset();
+    expect([serial.readPort(1), serial.readPort(2), serial.waiting]).toEqual([0, 1, 1]);
+    expect([serial.total, ...serial.output()]).toEqual([1, 0x41]);
+  });
+
+  test("files from before the two ports were one class are read", () => {
+    const { serial } = wired();
+    const registers = Uint8Array.of(1, 0x01, 0x03, 0x13, 0x5a, 12, 0, 0, 1);
+    serial.load({ registers, input: bytes("ab"), output: bytes("out"), total: 7 });
+    expect([serial.readPort(7), serial.readPort(6), serial.total]).toEqual([0x5a, 0x30, 7]);
+    expect([serial.readPort(0), serial.readPort(0)]).toEqual([0x61, 0x62]);
+    const second = wired().serial;
+    const eleven = Uint8Array.of(...registers, 0x03, 0x30);
+    second.load({ registers: eleven, fifo: [0x63], wire: bytes("d") });
+    expect([second.readPort(6), second.waiting, second.total]).toEqual([0x33, 2, 0]);
+    expect([second.readPort(0), second.readPort(0)]).toEqual([0x63, 0x64]);
+  });
+
   test("a saved port, loaded into another, answers the same", () => {
     const a = wired();
     a.bus.out(COM1_PORT + 3, 1, 0x1b);
