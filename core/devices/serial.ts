@@ -3,8 +3,8 @@
  * a byte that somebody typed waits on the wire until the guest reads the one before it.
  *
  * There is no interrupt controller on the bare machine: the port's interrupt (IER bit 0, received data available)
- * is wired straight to the processor as a level, with the vector SERIAL_VECTOR. Register layout: National
- * Semiconductor PC16550D data sheet, table II.
+ * is wired straight to the processor as a level, with the vector SERIAL_VECTOR. On a PC it is IRQ 4, with the
+ * transmitter's too, and not gated by OUT2. Register layout: National Semiconductor PC16550D data sheet, table II.
  */
 import type { PortDevice } from "./port-bus.ts";
 
@@ -50,6 +50,8 @@ export class SerialPort implements PortDevice {
   private outputLength = 0;
   /** Bytes the guest sent since it was reset. */
   total = 0;
+  /** An empty transmitter asks for an interrupt (IER bit 1): on a PC, whose drivers send by it. */
+  transmitterAsks = false;
 
   /**
    * @param line called with the level of the interrupt line whenever it may have changed
@@ -62,7 +64,15 @@ export class SerialPort implements PortDevice {
 
   /** True while the port asks for an interrupt. */
   get interrupting(): boolean {
+    return this.dataAsks || (this.transmitterAsks && this.emptyAsks);
+  }
+
+  private get dataAsks(): boolean {
     return (this.ier & IER_DATA) !== 0 && this.inputEnd > this.inputHead;
+  }
+
+  private get emptyAsks(): boolean {
+    return (this.ier & IER_EMPTY) !== 0 && this.emptyPending !== 0;
   }
 
   /** Bytes that wait to be read by the guest. */
@@ -196,15 +206,19 @@ export class SerialPort implements PortDevice {
 
   private readIdentification(): number {
     const fifo = (this.fcr & 1) !== 0 ? 0xc0 : 0;
-    if (this.interrupting) return fifo | 0x04;
-    if ((this.ier & IER_EMPTY) !== 0 && this.emptyPending !== 0) {
+    if (this.dataAsks) return fifo | 0x04;
+    if (this.emptyAsks) {
       this.emptyPending = 0; // reading the identification answers this source
+      this.line(this.interrupting);
       return fifo | 0x02;
     }
     return fifo | 0x01;
   }
 
   private send(byte: number): void {
+    // The byte takes the request away, and its leaving at once brings the next: an edge for the controller.
+    this.emptyPending = 0;
+    if (this.transmitterAsks) this.line(this.interrupting);
     this.emptyPending = 1;
     if ((this.mcr & MCR_LOOP) !== 0) {
       this.receiveByte(byte);

@@ -137,6 +137,7 @@ export class Machine {
         if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
       },
     );
+    this.serial.transmitterAsks = setup.machine === "pc";
     this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
     this.pc =
       setup.machine === "pc" ? new Pc(this, media, media.rom ?? NO_ROM, () => this.updateLine()) : null;

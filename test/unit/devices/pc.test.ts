@@ -354,6 +354,19 @@ describe("8042 and keyboard", () => {
   });
 });
 
+describe("ATA channel without drives", () => {
+  it("reads all ones and keeps nothing that is written: a driver that looks for a drive finds none", () => {
+    const ata = new AtaChannel(new TestClock(), [null, null], () => {});
+    ata.writePort(2, 0x55);
+    ata.writePort(3, 0xaa);
+    expect([0, 1, 2, 3, 4, 5, 6, 7].map((offset) => ata.readPort(offset))).toEqual(Array(8).fill(0xff));
+    // Nor does a reset leave an ATA device's signature.
+    ata.controlPort.writePort(0, 4);
+    ata.controlPort.writePort(0, 0);
+    expect([1, 2, 3, 4, 5].map((offset) => ata.readPort(offset))).toEqual(Array(5).fill(0xff));
+  });
+});
+
 describe("ATA", () => {
   function channel(sectors = 100) {
     const clock = new TestClock();

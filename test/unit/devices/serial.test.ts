@@ -112,3 +112,60 @@ describe("serial port", () => {
     expect(b.bus.in(COM1_PORT + 3, 1)).toBe(0x1b);
   });
 });
+
+describe("the transmitter's interrupt on a PC", () => {
+  const [DATA, IER, IIR] = [0, 1, 2];
+  function pc() {
+    const edges: boolean[] = [];
+    let level = false;
+    const serial = new SerialPort(
+      (l) => {
+        if (l !== level) edges.push(l);
+        level = l;
+      },
+      () => {},
+    );
+    serial.transmitterAsks = true;
+    return { serial, edges, level: () => level };
+  }
+
+  test("IER bit 1 asks while the holding register is empty; reading the identification answers it", () => {
+    const { serial, level } = pc();
+    serial.writePort(IER, 2);
+    expect(level()).toBe(true);
+    expect(serial.readPort(IIR)).toBe(0x02);
+    expect(level()).toBe(false);
+    expect(serial.readPort(IIR)).toBe(0x01);
+  });
+
+  test("each byte that is sent gives an edge, also while the line is high", () => {
+    const { serial, edges, level } = pc();
+    serial.writePort(IER, 2);
+    edges.length = 0;
+    serial.writePort(DATA, 0x41);
+    expect(edges).toEqual([false, true]);
+    serial.readPort(IIR);
+    edges.length = 0;
+    serial.writePort(DATA, 0x42);
+    expect(edges).toEqual([true]);
+    expect(level()).toBe(true);
+  });
+
+  test("received data comes first in the identification, and the transmitter waits behind it", () => {
+    const { serial, level } = pc();
+    serial.writePort(IER, 3);
+    serial.receive(Uint8Array.of(0x41));
+    expect(serial.readPort(IIR)).toBe(0x04);
+    serial.readPort(DATA);
+    expect(level()).toBe(true);
+    expect(serial.readPort(IIR)).toBe(0x02);
+  });
+
+  test("the bare machine's port asks for received data alone", () => {
+    const { serial, level } = pc();
+    serial.transmitterAsks = false;
+    serial.writePort(IER, 2);
+    serial.writePort(DATA, 0x41);
+    expect(level()).toBe(false);
+  });
+});
