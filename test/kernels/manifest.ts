@@ -106,7 +106,7 @@ export function readManifest(text: string): readonly Kernel[] {
   return list.map((raw: unknown, i) => {
     if (typeof raw !== "object" || raw === null || Array.isArray(raw))
       throw new Error(`kernel ${i + 1} should be an object`);
-    const kernel = { ...DEFAULTS, ...raw } as Kernel;
+    const kernel = { ...DEFAULTS, ...(raw as Partial<Kernel>) } as Kernel;
     const what = typeof kernel.name === "string" ? kernel.name : `kernel ${i + 1}`;
     for (const needed of ["name", "image"])
       if (!(needed in kernel)) throw new Error(`${what}: "${needed}" is missing`);
