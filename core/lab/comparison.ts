@@ -2,6 +2,7 @@
  * Comparisons beside the machine on the screen: pairs of machines in lock-step, one pair after the other, each to its
  * first difference; and what a window shows of them.
  */
+import { HAZARDS } from "../kvm/index.ts";
 import { Machine } from "../machine/machine.ts";
 import { POLICY_NONE } from "../machine/setup.ts";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../machine/snapshot.ts";
@@ -25,7 +26,14 @@ import {
 import { EVENT_WORDS, Trace } from "../trace/trace.ts";
 import { LabError } from "./error.ts";
 import type { Lab } from "./lab.ts";
-import type { Command, ComparedEvent, ComparedPage, ComparedPair, CompareView } from "./protocol/index.ts";
+import {
+  type Command,
+  type ComparedEvent,
+  type ComparedPage,
+  type ComparedPair,
+  type CompareView,
+  sideNames,
+} from "./protocol/index.ts";
 import { openSource } from "./source.ts";
 
 type Wanted = Extract<Command, { name: "compare" }>;
@@ -73,6 +81,8 @@ export class Comparison {
   /** @throws LabError when the two cannot be compared from there */
   start(wanted: Wanted): void {
     const { lab } = this;
+    for (const id of (wanted.hazards ?? []).flatMap((hazards) => Object.keys(hazards)))
+      if (!HAZARDS.some((hazard) => hazard.id === id)) throw new LabError(`there is no hazard "${id}"`);
     this.stop();
     this.wanted = wanted;
     this.title = lab.source.title;
@@ -97,7 +107,8 @@ export class Comparison {
     try {
       pair.lockStep ??= this.begin(pair.policies, this.wanted, this.snapshot);
       if (!pair.lockStep.advance(budget)) return;
-      if (pair.lockStep.difference !== null) pair.explanation = explain(pair.lockStep, [...pair.policies]);
+      if (pair.lockStep.difference !== null)
+        pair.explanation = explain(pair.lockStep, sideNames(pair.policies));
     } catch (error) {
       pair.error = error instanceof Error ? error.message : String(error);
     }
@@ -151,9 +162,14 @@ export class Comparison {
   }
 
   private begin([a, b]: readonly [string, string], wanted: Wanted, snapshot: Snapshot): LockStep {
-    const { accessedDirty, until } = wanted;
+    const { accessedDirty, hazards, until } = wanted;
     const options = { until, accessedDirty, script: this.script, goal: this.goal };
-    return new LockStep(snapshot, { policy: a }, { policy: b }, options);
+    return new LockStep(
+      snapshot,
+      { policy: a, hazards: hazards?.[0] },
+      { policy: b, hazards: hazards?.[1] },
+      options,
+    );
   }
 
   /** The present guest at its first instruction, or the present scenario before its first step, with the same inputs. */

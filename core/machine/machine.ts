@@ -38,6 +38,8 @@ import {
   STEP_NORMAL,
 } from "../x86/door.ts";
 import { FLAG_IF } from "../x86/flags.ts";
+import { CS, ES } from "../x86/isa/insn.ts";
+import { LDTR } from "../x86/segment-cache.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
 import { leaveAsBooted } from "./as-booted.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
@@ -137,6 +139,7 @@ export class Machine {
       (byte) => {
         if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
       },
+      setup.machine === "pc" ? "pc" : "direct",
     );
     this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
     this.pc =
@@ -199,6 +202,9 @@ export class Machine {
     cpu.eip = image.entry | 0;
     cpu.gdtBase = image.gdt.base | 0;
     cpu.gdtLimit = image.gdt.limit;
+    const { code, data } = image.gdt;
+    if (code !== undefined) cpu.segSelector[CS] = code;
+    if (data !== undefined) for (let seg = ES; seg < LDTR; seg++) if (seg !== CS) cpu.segSelector[seg] = data;
     if (image.controls !== undefined) startControls(this, image.controls);
   }
 
