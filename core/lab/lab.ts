@@ -46,7 +46,7 @@ export class Lab {
   source: Source;
   /** Time at which `step` is done, or null. */
   goal: number | null = null;
-  /** EIP of a `runTo`, or null. */
+  /** Linear address of a `runTo`, or null. */
   runTo: number | null = null;
   /** The fault that the last refused edit showed, while the machine has not moved. */
   shownFault: { readonly gva: number; readonly error: number; readonly time: number } | null = null;

@@ -44,6 +44,7 @@ export type StopReason =
   | "paused"
   | "step"
   | "breakpoint"
+  | "watchpoint"
   | "event"
   | "hlt"
   | "max-instructions"

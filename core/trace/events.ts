@@ -363,8 +363,8 @@ const rows: readonly Omit<EventKind, "id">[] = [
   {
     name: "input",
     group: "outside",
-    help: "Input arrived: a serial byte, an interrupt, or an access made by hand at an address.",
-    fields: [f1("kind", { names: ["serial", "interrupt", "access"] }), f1("value", "hex32")],
+    help: "Input arrived: a serial byte, an interrupt, an access made by hand at an address, or a register that a debugger wrote.",
+    fields: [f1("kind", { names: ["serial", "interrupt", "access", "register"] }), f1("value", "hex32")],
   },
   {
     name: "policy",

@@ -14,6 +14,7 @@ import {
   linearRead,
   linearWrite,
   misaligned,
+  observe,
   pageFault,
   readSlow,
   rmwReadSlow,
@@ -76,6 +77,7 @@ import {
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls, PAT_RESET } from "./system.ts";
+import { WATCH_READ, WATCH_WRITE, type Watchpoint, Watchpoints } from "./watchpoints.ts";
 
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
@@ -234,8 +236,10 @@ export class Cpu implements Processor, TraceClock {
     vectoringError: -1,
   };
 
-  /** EIPs that `run` stops before. Change through `setBreakpoints`. */
+  /** Linear addresses that `run` stops before. Change through `setBreakpoints`. */
   breakpoints: readonly number[] = [];
+  /** What somebody outside watches, or null. Change through `setWatchpoints`. */
+  watchpoints: Watchpoints | null = null;
   brokeAtEip = 0;
   brokeAtRetired = -1;
 
@@ -531,6 +535,7 @@ export class Cpu implements Processor, TraceClock {
     if (this.emulating) {
       const low = this.emulator!.read(la, 8, user | ACCESS_WRITE);
       this.high = this.emulator!.high;
+      if (this.watchpoints !== null) observe(this, la, 8, WATCH_READ);
       return low;
     }
     if (!linearCheck(this, la, 8, user | ACCESS_WRITE)) return 0;
@@ -559,6 +564,7 @@ export class Cpu implements Processor, TraceClock {
     const user = userBit(this);
     if (this.emulating) {
       this.emulator!.write(this.rmwLa, 8, low, high, user | ACCESS_WRITE);
+      if (this.watchpoints !== null) observe(this, this.rmwLa, 8, WATCH_WRITE);
       return;
     }
     linearWrite(this, this.rmwLa, 4, low, user);
@@ -739,10 +745,18 @@ export class Cpu implements Processor, TraceClock {
     this.attention = on ? this.attention | ATT_HALTED : this.attention & ~ATT_HALTED;
   }
 
-  /** EIPs that `run` stops before. */
-  setBreakpoints(eips: Iterable<number>): void {
-    this.breakpoints = [...eips].map((eip) => eip | 0);
+  /** Linear addresses (CS base + EIP) that `run` stops before. */
+  setBreakpoints(addresses: Iterable<number>): void {
+    this.breakpoints = [...addresses].map((address) => address | 0);
     this.attention = this.breakpoints.length > 0 ? this.attention | ATT_BREAK : this.attention & ~ATT_BREAK;
+  }
+
+  /** Linear addresses that the machine stops behind an access to. */
+  setWatchpoints(list: readonly Watchpoint[]): void {
+    if (list.length === 0 && this.watchpoints === null) return;
+    this.watchpoints = list.length === 0 ? null : new Watchpoints(list);
+    this.tlb.watchpoints = this.watchpoints;
+    this.tlb.dropDerived();
   }
 
   complete(): void {

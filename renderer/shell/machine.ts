@@ -8,6 +8,7 @@ const STOPPED: Readonly<Record<StopReason, string>> = {
   paused: "Paused",
   step: "Paused",
   breakpoint: "Breakpoint",
+  watchpoint: "Watchpoint",
   event: "At event",
   hlt: "Halted",
   "max-instructions": "Budget used",
@@ -28,7 +29,7 @@ export function stateText(status: Status): string {
 export function stateTone(status: Status): "run" | "bad" | "hot" | "still" {
   if (status.running) return "run";
   if (["triple-fault", "unimplemented", "bug"].includes(status.stop.reason)) return "bad";
-  if (status.stop.reason === "finding" || status.stop.reason === "breakpoint") return "hot";
+  if (["finding", "breakpoint", "watchpoint"].includes(status.stop.reason)) return "hot";
   return "still";
 }
 

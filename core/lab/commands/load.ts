@@ -81,7 +81,7 @@ export function openMachine(lab: Lab, command: Of<"openMachine">): void {
     lab.sharedTrace.clear();
     lab.source = source;
     lab.context.breakpoints.clear();
-    for (const eip of saved.breakpoints) lab.context.breakpoints.add(eip);
+    for (const address of saved.breakpoints) lab.context.breakpoints.add(address);
     lab.adopt(machine);
   } catch (error) {
     lab.sharedTrace.clock = old.cpu;

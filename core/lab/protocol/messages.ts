@@ -32,6 +32,7 @@ export type StopReason =
   | "paused"
   | "step"
   | "breakpoint"
+  | "watchpoint"
   | "event"
   | "hlt"
   | "max-instructions"
