@@ -38,10 +38,13 @@ export const DEBUG_REGISTERS: readonly DebugRegister[] = [
 
 /** Bytes of a register's value: 10 for the x87's stack, 4 for every other. */
 export const registerSize = (register: DebugRegister): number =>
-  STACK.some((name) => name === register) ? 10 : 4;
+  numberIn(STACK, register) >= 0 ? 10 : 4;
 
 /** `kind` of the `input` event. */
 const INPUT_REGISTER = 3;
+
+/** A register's number among these, or -1. */
+const numberIn = (names: readonly string[], register: DebugRegister): number => names.indexOf(register);
 
 const word = (bytes: Uint8Array): number =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getInt32(0, true);
@@ -56,7 +59,7 @@ export function checkRegister(machine: Machine, register: DebugRegister, bytes: 
   if (register === "eflags" && ((word(bytes) ^ cpu.eflags) & FLAG_VM) !== 0) {
     return "EFLAGS.VM changes by IRET and task switches alone";
   }
-  const segment = SEGMENT.findIndex((name) => name === register);
+  const segment = numberIn(SEGMENT, register);
   if (segment >= 0 && selectsDescriptors(cpu) && (word(bytes) & 0xffff) !== cpu.segSelector[segment]) {
     return `${register} selects a descriptor, which only an instruction loads`;
   }
@@ -68,9 +71,9 @@ export function writeRegister(machine: Machine, register: DebugRegister, bytes: 
   const { cpu, trace } = machine;
   const value = word(bytes);
   if (trace.on) trace.emit(EV_INPUT, INPUT_REGISTER, value);
-  const general = GENERAL.findIndex((name) => name === register);
-  const segment = SEGMENT.findIndex((name) => name === register);
-  const stack = STACK.findIndex((name) => name === register);
+  const general = numberIn(GENERAL, register);
+  const segment = numberIn(SEGMENT, register);
+  const stack = numberIn(STACK, register);
   if (general >= 0) cpu.regs[general] = value;
   else if (segment >= 0) writeSegment(cpu, segment, value & 0xffff);
   else if (stack >= 0) writeStack(cpu, stack, bytes);

@@ -18,11 +18,7 @@ const MAGIC = "QUADRANT";
 const FORMAT = 1;
 
 export function reset(lab: Lab): void {
-  if (lab.story.runner !== null) {
-    lab.story.reset(undefined);
-    return;
-  }
-  lab.load(lab.source, lab.machine.setup);
+  lab.restart();
 }
 
 export function loadGuest(lab: Lab, command: Of<"loadGuest">): void {
