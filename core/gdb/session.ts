@@ -24,10 +24,10 @@ const CONSOLE_MOST = 256 * 1024;
 /** Threads that name the one processor: any, all, itself. */
 const THREADS = ["", "0", "-1", "1"];
 
-/** An error with a sentence, which gdb shows. */
+/** An error with a sentence, which gdb shows as it comes: characters that would have to be escaped are left out. */
 export const refusal = (error: unknown): string => {
   const text = error instanceof Error ? error.message : String(error);
-  return `E.${text.slice(0, CONSOLE_PART)}`;
+  return `E.${text.slice(0, CONSOLE_PART).replace(/[$#}*]/g, "")}`;
 };
 
 export interface SessionOptions {

@@ -51,8 +51,9 @@ export function stopReply(machine: Machine, points: Points, understood: Understo
   const { reason } = machine.stop;
   const signal = SIGNALS[reason].toString(16).padStart(2, "0");
   let text = `T${signal}thread:1;`;
-  if (reason === "breakpoint") {
-    const word = points.wordAt(machine.cpu.linearIp >>> 0);
+  // With a CS base, gdb's program counter is not where its breakpoint is: told of one, it would find none there, and go on.
+  if (reason === "breakpoint" && machine.cpu.csBase === 0) {
+    const word = points.wordAt(machine.cpu.eip >>> 0);
     if (word === "swbreak" && understood.swbreak) text += "swbreak:;";
     if (word === "hwbreak" && understood.hwbreak) text += "hwbreak:;";
   }

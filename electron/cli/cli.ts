@@ -157,12 +157,21 @@ async function gdb(words: readonly string[], io: CliIo): Promise<number> {
     });
     lab.limit = wanted.maxInstructions;
     const outputs = new Outputs(lab.machine, wanted, io);
-    await serveGdb(lab, { port, once, image: wanted.image }, io, () => outputs.pump(lab.machine));
+    const serving = { port, once, image: wanted.image };
+    await serveGdb(lab, serving, io, () => outputs.pump(lab.machine), askedToEnd());
     return finish(lab.machine, outputs, wanted, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
   }
+}
+
+/** Resolves at Ctrl-C, and when somebody else asks the process to end. */
+function askedToEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
 }
 
 /** Makes the machine, at its image's first instruction. @throws with a sentence */

@@ -57,12 +57,18 @@ export interface Serving {
 }
 
 /**
- * Serves gdb until it leaves (`once`) or the process is asked to end. `pump` is called when the machine has moved.
- * Rejects with a sentence when the port cannot be had.
+ * Serves gdb until it leaves (`once`) or `asked` resolves. `pump` is called when the machine has moved. Rejects with a
+ * sentence when the port cannot be had.
  */
-export async function serveGdb(lab: Lab, serving: Serving, io: CliIo, pump: () => void): Promise<void> {
+export async function serveGdb(
+  lab: Lab,
+  serving: Serving,
+  io: Pick<CliIo, "err">,
+  pump: () => void,
+  asked: Promise<void>,
+): Promise<void> {
   let end: () => void = () => {};
-  const ended = new Promise<void>((resolve) => {
+  const left = new Promise<void>((resolve) => {
     end = resolve;
   });
   let moving = false;
@@ -102,11 +108,7 @@ export async function serveGdb(lab: Lab, serving: Serving, io: CliIo, pump: () =
   host.start();
   const file = lab.source.guest === null && isElf(lab.source.bytes) ? ` ${serving.image}` : "";
   io.err(`quadrant: waiting at the first instruction: gdb${file} -ex 'target remote :${door.port}'`);
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  await ended;
-  process.off("SIGINT", end);
-  process.off("SIGTERM", end);
+  await Promise.race([left, asked]);
   door.close();
   lab.pause();
 }
