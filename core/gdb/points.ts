@@ -25,14 +25,15 @@ interface GdbWatchpoint extends Watchpoint {
 export class Points {
   /** "swbreak" or "hwbreak" by linear address: the one inserted last is told. */
   private readonly code = new Map<number, Set<number>>();
-  private data: GdbWatchpoint[] = [];
+  private readonly data: GdbWatchpoint[] = [];
 
   get breakpoints(): Iterable<number> {
     return this.code.keys();
   }
 
+  /** As they are now: a list of its own. */
   get watchpoints(): readonly GdbWatchpoint[] {
-    return this.data;
+    return [...this.data];
   }
 
   /** gdb's word for the breakpoint at an address, or null. */
@@ -53,7 +54,7 @@ export class Points {
     if (length < 1 || address + length > 2 ** 32) return "a watchpoint is 1 byte or more, within 4 GiB";
     if (this.find(word, address, length) >= 0) return null;
     if (this.data.length >= POINTS_MOST) return `there are ${POINTS_MOST} watchpoints`;
-    this.data = [...this.data, { address, length, kind, word }];
+    this.data.push({ address, length, kind, word });
     return null;
   }
 
@@ -66,12 +67,12 @@ export class Points {
       return;
     }
     const at = this.find(WATCHES[type]!.word, address, length);
-    if (at >= 0) this.data = this.data.filter((_, i) => i !== at);
+    if (at >= 0) this.data.splice(at, 1);
   }
 
   clear(): void {
     this.code.clear();
-    this.data = [];
+    this.data.length = 0;
   }
 
   private find(word: string, address: number, length: number): number {

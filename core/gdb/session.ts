@@ -47,6 +47,8 @@ export class Session implements Monitored {
   /** gdb waits for a stop reply. */
   private resumed = false;
   private attached = true;
+  /** The points are not the machine's yet. */
+  private changed = false;
   private readonly points = new Points();
   private readonly understood: Understood = { swbreak: false, hwbreak: false };
 
@@ -219,12 +221,14 @@ export class Session implements Monitored {
     const why = insert ? this.points.insert(type, address, length) : null;
     if (why !== null) return refusal(why);
     if (!insert) this.points.remove(type, address, length);
-    this.apply();
+    this.changed = true;
     return OK;
   }
 
+  /** Puts the points into the machine: once for all that came since it stood still. */
   private apply(): void {
     const { lab, points } = this;
+    this.changed = false;
     lab.debugPoints.breakpoints = points.breakpoints;
     lab.debugPoints.watchpoints = points.watchpoints;
     lab.applyBreakpoints();
@@ -253,6 +257,7 @@ export class Session implements Monitored {
       this.report();
       return null;
     }
+    if (this.changed) this.apply();
     // Where it stands counts as seen: gdb steps off its own breakpoints, and a person's must not hold it for ever.
     machine.cpu.brokeAtEip = machine.cpu.eip;
     machine.cpu.brokeAtRetired = machine.cpu.retired;

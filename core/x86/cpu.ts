@@ -57,6 +57,7 @@ import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags }
 import { Fpu } from "./fpu/state.ts";
 import { EDX } from "./isa/exec/operand.ts";
 import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
+import { PAT_RESET } from "./msr.ts";
 import { FAST_EMPTY, FAST_WORDS, Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
 import { run, step } from "./run.ts";
@@ -76,7 +77,7 @@ import {
   TR,
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
-import { applyControls, PAT_RESET } from "./system.ts";
+import { applyControls } from "./system.ts";
 import { WATCH_READ, WATCH_WRITE, type Watchpoint, Watchpoints } from "./watchpoints.ts";
 
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
