@@ -33,6 +33,17 @@ export function stateTone(status: Status): "run" | "bad" | "hot" | "still" {
   return "still";
 }
 
+/** A debugger moves the machine: nothing here does. */
+export function held(status: Status): boolean {
+  return status.debugger !== null && status.debugger.state !== "listening";
+}
+
+/** Who may attach, or has, in a few words. */
+export function debuggerText({ port, state }: NonNullable<Status["debugger"]>): string {
+  if (state === "listening") return `gdb may attach at :${port}`;
+  return state === "stopped" ? `gdb holds the machine (:${port})` : `gdb runs the machine (:${port})`;
+}
+
 /** Nothing can make it go on but a reset. */
 export function ended(status: Status): boolean {
   return status.state === "stopped" && !["finding", "max-instructions"].includes(status.stop.reason);
