@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { UNITS_PER_SECOND } from "../devices/clock.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineSetup } from "../machine/setup.ts";
 import { EVENT_KINDS } from "../trace/events.ts";
@@ -39,6 +40,8 @@ export interface LabOptions {
   readonly traceCapacity?: number;
 }
 
+/** A halted PC's time that one slice may jump over: 4 ms. */
+const IDLE_UNITS = UNITS_PER_SECOND / 250;
 /** Bytes of serial output in which the last line is looked for. */
 const LINE_MOST = 160;
 /** Units within which a guest has to reach the place where it pauses at its start. */
@@ -79,6 +82,11 @@ export class Lab {
     breakpoints: [],
     watchpoints: [],
   };
+  /**
+   * Milliseconds that a halted PC jumped over in the last slice: a host that waits as long runs the guest's clock no
+   * faster than a wall's, and spends no processor time on a guest that has nothing to do.
+   */
+  rest = 0;
   private readonly trace: Trace;
   private readonly views = new Map<number, { readonly view: View; turned: number }>();
   /** How many times the views were collected. */
@@ -148,7 +156,10 @@ export class Lab {
       return this.machine.time - before;
     }
     const most = Math.min(budget, (this.goal ?? this.limit) - before, this.limit - before);
+    machine.patience = IDLE_UNITS;
     const whole = machine.run(most);
+    machine.patience = Number.POSITIVE_INFINITY;
+    this.rest = (machine.idled / UNITS_PER_SECOND) * 1000;
     if (whole && machine.time >= this.limit) {
       machine.stop = { reason: "max-instructions", detail: `after ${this.limit} units` };
       this.stopped();
@@ -157,7 +168,7 @@ export class Lab {
       machine.stop = { reason: "step", detail: "" };
       this.stopped();
     }
-    return machine.time - before;
+    return machine.time - before - machine.idled;
   }
 
   /** True while an experiment wants to be stepped. */

@@ -37,11 +37,10 @@ export const DEBUG_REGISTERS: readonly DebugRegister[] = [
 ];
 
 /** Bytes of a register's value: 10 for the x87's stack, 4 for every other. */
-export const registerSize = (register: DebugRegister): number =>
-  numberIn(STACK, register) >= 0 ? 10 : 4;
+export const registerSize = (register: DebugRegister): number => (numberIn(STACK, register) >= 0 ? 10 : 4);
 
 /** `kind` of the `input` event. */
-const INPUT_REGISTER = 3;
+const INPUT_REGISTER = 4;
 
 /** A register's number among these, or -1. */
 const numberIn = (names: readonly string[], register: DebugRegister): number => names.indexOf(register);

@@ -126,6 +126,23 @@ export function observe(cpu: Cpu, la: number, size: number, access: number): voi
   if (!cpu.faulted) cpu.watchpoints!.access(cpu, la, size, access);
 }
 
+/** Reads 1, 2 or 4 bytes where there is no memory: a device's, or all ones. `pfn` as in the TLB. */
+export function mmioRead(cpu: Cpu, pfn: number, offset: number, size: number): number {
+  if (cpu.mmio === null) return ones(size);
+  const before = cpu.attention;
+  const value = cpu.mmio.readMmio(pfn * 4096 + offset, size);
+  if (cpu.attention !== before) cpu.leaveBlock();
+  return value;
+}
+
+/** Writes 1, 2 or 4 bytes where there is no memory. What the device asks for is seen behind this very instruction. */
+export function mmioWrite(cpu: Cpu, pfn: number, offset: number, size: number, value: number): void {
+  if (cpu.mmio === null) return;
+  const before = cpu.attention;
+  cpu.mmio.writeMmio(pfn * 4096 + offset, size, value);
+  if (cpu.attention !== before) cpu.leaveBlock();
+}
+
 const ones = (size: number): number => (size === 1 ? 0xff : size === 2 ? 0xffff : -1);
 
 /** Reads at a linear address. `user`: ACCESS_USER or 0. */
@@ -148,7 +165,7 @@ export function linearRead(cpu: Cpu, la: number, size: number, user: number): nu
   }
   if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_READ);
   const hfn = tlb.hfns[i]!;
-  if (hfn < 0) return ones(size);
+  if (hfn < 0) return mmioRead(cpu, tlb.pfns[i]!, offset, size);
   tlb.derive(i, cpu.paging.wp);
   return load(cpu, (hfn << 12) | offset, size);
 }
@@ -188,7 +205,10 @@ export function linearWrite(cpu: Cpu, la: number, size: number, value: number, u
   }
   if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_WRITE);
   const hfn = tlb.hfns[i]!;
-  if (hfn < 0) return;
+  if (hfn < 0) {
+    mmioWrite(cpu, tlb.pfns[i]!, offset, size, value);
+    return;
+  }
   storeHost(cpu, (hfn << 12) | offset, size, value);
   tlb.derive(i, cpu.paging.wp);
 }

@@ -32,6 +32,7 @@ import {
   ATT_SHADOW,
   ATT_STACK,
   ATT_WATCHED,
+  ATT_YIELD,
   FLAT_CODE,
   FLAT_STACK,
   JUMP_ENTRIES,
@@ -46,6 +47,7 @@ import {
   EXIT_NONE,
   type ExitInfo,
   type IoBus,
+  type MmioBus,
   type PhysicalBus,
   type Processor,
   RUN_EXIT,
@@ -79,6 +81,14 @@ import {
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls } from "./system.ts";
 import { WATCH_READ, WATCH_WRITE, type Watchpoint, Watchpoints } from "./watchpoints.ts";
+
+/** The register that says where the local APIC is. */
+export interface ApicBase {
+  /** Bits 0 to 31 of IA32_APIC_BASE. */
+  read(): number;
+  /** Bits 0 to 31, reserved ones clear. */
+  write(low: number): void;
+}
 
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
@@ -132,6 +142,10 @@ export class Cpu implements Processor, TraceClock {
   readonly blocks: BlockCache;
   readonly trace: Trace;
   io: IoBus;
+  /** Devices at addresses without memory, or null: nothing answers there. */
+  mmio: MmioBus | null = null;
+  /** IA32_APIC_BASE, or null: no APIC, and CPUID says so. */
+  apic: ApicBase | null = null;
   /** The derived arrays of the current privilege. */
   fastRead: Int32Array;
   fastWrite: Int32Array;
@@ -755,6 +769,8 @@ export class Cpu implements Processor, TraceClock {
   /** Linear addresses that the machine stops behind an access to. */
   setWatchpoints(list: readonly Watchpoint[]): void {
     if (list.length === 0 && this.watchpoints === null) return;
+    // What was hit and not told yet is gone, and with it the wish to come back for it.
+    this.watchpoints?.take(this);
     this.watchpoints = list.length === 0 ? null : new Watchpoints(list);
     this.tlb.watchpoints = this.watchpoints;
     this.tlb.dropDerived();
@@ -797,6 +813,21 @@ export class Cpu implements Processor, TraceClock {
   /** The run comes back at the boundary behind the instruction or delivery in flight: `run` answers RUN_RETIRED. */
   stopBehind(): void {
     this.attention |= ATT_WATCHED;
+    this.leaveBlock();
+  }
+
+  /** Somebody outside wants the run to come back at the next boundary. Within a store of a block: see `leaveBlock`. */
+  yield(): void {
+    this.attention |= ATT_YIELD;
+  }
+
+  /** Whoever asked for the boundary has had it. */
+  resume(): void {
+    this.attention &= ~ATT_YIELD;
+  }
+
+  /** The block in flight ends behind its present instruction, so that the run loop looks up. */
+  leaveBlock(): void {
     if (this.running === null) return;
     // As when code is stored into: the block that runs is dropped, and the run loop looks up behind the instruction.
     const la = (this.traceEip + this.csBase) | 0;

@@ -13,6 +13,9 @@ import { applyControls, CR4_PCE, CR4_TSD, EFER_NXE, MSR_EFER } from "./system.ts
 const TWO_32 = 2 ** 32;
 
 export const MSR_TSC = 0x10;
+/** IA32_APIC_BASE: base in bits 35 to 12, enable 11, bootstrap processor 8; the others are reserved (SDM vol. 3, 10.4.4). */
+export const MSR_APIC_BASE = 0x1b;
+const APIC_BASE_WRITABLE = 0xffff_f900 | 0;
 /** The P6's two performance counters and what they would count. Kept as written: nothing is counted. */
 export const MSR_PERFCTR0 = 0xc1;
 export const MSR_PERFCTR1 = 0xc2;
@@ -44,6 +47,8 @@ export function rdmsr(cpu: Cpu): number {
     case MSR_TSC:
       readTsc(cpu);
       return NEXT;
+    case MSR_APIC_BASE:
+      return cpu.apic === null ? cpu.raise(GP, 0) : read32(cpu, cpu.apic.read());
     case MSR_EFER:
       cpu.regs[0] = cpu.efer;
       cpu.regs[2] = 0;
@@ -103,6 +108,11 @@ export function wrmsr(cpu: Cpu): number {
   switch (msr) {
     case MSR_TSC:
       setTsc(cpu, low, high);
+      break;
+    case MSR_APIC_BASE:
+      // The APIC lies below 4 GiB: this machine takes no other base.
+      if (cpu.apic === null || high !== 0 || (low & ~APIC_BASE_WRITABLE) !== 0) return cpu.raise(GP, 0);
+      cpu.apic.write(low);
       break;
     case MSR_EFER:
       // CPUID offers NX and no long mode: every other bit is reserved.

@@ -6,11 +6,12 @@
 import * as v from "valibot";
 import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
+import type { LoadedImage, LoadedKind } from "../../core/images/index.ts";
 import { HAZARDS, POLICIES, TraceExport } from "../../core/kvm/index.ts";
 import { Lab } from "../../core/lab/lab.ts";
-import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
+import { MachineConfig } from "../../core/lab/protocol/index.ts";
 import { makeReport, type RunReport } from "../../core/lab/report.ts";
-import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
+import { checkSetup, kindOfSource, openSource, type Source } from "../../core/lab/source.ts";
 import { CAUSES } from "../../core/machine/cause.ts";
 import { violationLine } from "../../core/machine/findings.ts";
 import { Machine } from "../../core/machine/machine.ts";
@@ -23,6 +24,7 @@ import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
 import { compareCommand } from "./compare.ts";
 import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import { GDB_HELP, parseGdbWords, serveGdb } from "./gdb.ts";
+import { chooseImage } from "./image-files.ts";
 import type { Chunk, CliIo } from "./io.ts";
 import { scenarioCommand } from "./scenario.ts";
 
@@ -100,13 +102,14 @@ function listing(): string {
 }
 
 function run(wanted: RunArguments, io: CliIo): number {
-  let machine: Machine;
+  let prepared: Prepared;
   try {
-    machine = prepare(wanted, io);
+    prepared = prepare(wanted, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
   }
+  const { machine, image } = prepared;
   const outputs = new Outputs(machine, wanted, io);
   const slice = wanted.traceExports.length === 0 ? SLICE : TRACED_SLICE;
   while (true) {
@@ -119,12 +122,18 @@ function run(wanted: RunArguments, io: CliIo): number {
       break;
     }
   }
-  return finish(machine, outputs, wanted, io);
+  return finish(machine, image.kind, outputs, wanted, io);
 }
 
 /** What is written at the end. Returns the exit code. */
-function finish(machine: Machine, outputs: Outputs, wanted: RunArguments, io: CliIo): number {
-  const report = makeReport(machine, wanted.audit !== "off");
+function finish(
+  machine: Machine,
+  kind: LoadedKind,
+  outputs: Outputs,
+  wanted: RunArguments,
+  io: CliIo,
+): number {
+  const report = makeReport(machine, wanted.audit !== "off", kind);
   try {
     outputs.finish();
     if (wanted.json === "-") print(io, `${JSON.stringify(report)}\n`);
@@ -138,6 +147,11 @@ function finish(machine: Machine, outputs: Outputs, wanted: RunArguments, io: Cl
   }
   for (const line of summary(report, machine)) io.err(line);
   return exitCode(report);
+}
+
+interface Prepared {
+  readonly machine: Machine;
+  readonly image: LoadedImage;
 }
 
 /** The same, moved by gdb: it stands at its first instruction until one attaches. */
@@ -159,7 +173,7 @@ async function gdb(words: readonly string[], io: CliIo): Promise<number> {
     const outputs = new Outputs(lab.machine, wanted, io);
     const serving = { port, once, image: wanted.image };
     await serveGdb(lab, serving, io, () => outputs.pump(lab.machine), askedToEnd());
-    return finish(lab.machine, outputs, wanted, io);
+    return finish(lab.machine, kindOfSource(source), outputs, wanted, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
@@ -175,23 +189,25 @@ function askedToEnd(): Promise<void> {
 }
 
 /** Makes the machine, at its image's first instruction. @throws with a sentence */
-function prepare(wanted: RunArguments, io: CliIo): Machine {
+function prepare(wanted: RunArguments, io: CliIo): Prepared {
   const { source, setup } = plan(wanted, io);
   const traced = wanted.traceExports.length > 0;
   const trace = new Trace(traced ? TRACED_EVENTS : TRACE_EVENTS);
   // The audit at every boundary names the event that broke an invariant; an export wants all of them.
   trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
   if (!traced) trace.keep(CAUSES);
-  return Machine.boot(setup, openSource(source, setup), trace);
+  const image = openSource(source, setup);
+  return { machine: Machine.boot(setup, image, trace), image };
 }
 
 /** The image and the machine that the words ask for. @throws with a sentence */
 function plan(wanted: RunArguments, io: CliIo): { source: Source; setup: MachineSetup } {
-  const { source, memory, memoryHigh } = findImage(wanted, io);
+  const { source, machine, memory, memoryHigh } = chooseImage(wanted, io);
   const hazards: Record<string, "guarded" | "as-it-was"> = {};
   for (const { id } of HAZARDS) if (wanted.allHazards === "as-it-was") hazards[id] = "as-it-was";
   Object.assign(hazards, wanted.hazards);
   const setup: MachineSetup = {
+    machine,
     memory: wanted.memory ?? memory,
     memoryHigh: wanted.memoryHigh ?? memoryHigh,
     policy: wanted.policy,
@@ -208,31 +224,6 @@ function plan(wanted: RunArguments, io: CliIo): { source: Source; setup: Machine
   if (!checked.success) throw new Error(checked.issues[0].message);
   checkSetup(setup);
   return { source, setup };
-}
-
-/** A built-in guest by name, else a file. A file of a guest's name is meant with a path (./quadrant). */
-function findImage(wanted: RunArguments, io: CliIo): { source: Source; memory: number; memoryHigh: number } {
-  if (GUESTS.some((guest) => guest.id === wanted.image)) return guestSource(wanted.image);
-  let bytes: Uint8Array;
-  try {
-    bytes = io.readFile(wanted.image);
-  } catch (error) {
-    const guests = GUESTS.map((guest) => guest.id).join(", ");
-    throw new Error(
-      `${error instanceof Error ? error.message : String(error)}; built-in guests are ${guests}`,
-    );
-  }
-  const source: Source = {
-    title: wanted.image,
-    guest: null,
-    bytes,
-    kind: wanted.kind,
-    address: wanted.address,
-    symbols: [],
-    pauseAt: null,
-    introduction: [],
-  };
-  return { source, memory: DEFAULT_CONFIG.memory, memoryHigh: DEFAULT_CONFIG.memoryHigh };
 }
 
 /** What goes on being written while the guest runs: its serial port, to standard output at once, and the trace. */

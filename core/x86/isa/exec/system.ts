@@ -11,7 +11,7 @@ import * as msr from "../../msr.ts";
 import * as ports from "../../ports.ts";
 import { lldt, ltr, selectsDescriptors } from "../../segments.ts";
 import * as system from "../../system.ts";
-import { type Insn, NEXT, STOP } from "../insn.ts";
+import { BRANCH, type Insn, NEXT, STOP } from "../insn.ts";
 import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_UD } from "./operand.ts";
 
 export function nop(): number {
@@ -36,7 +36,8 @@ function inPort(cpu: Cpu, insn: Insn, port: number): number {
   if (size === 4) cpu.regs[EAX] = v;
   else if (size === 2) set16(cpu.regs, EAX, v);
   else set8(cpu.regs, EAX, v);
-  return NEXT;
+  // The device may ask for an interrupt now: the block ends, as it does behind OUT.
+  return BRANCH;
 }
 export function inI(cpu: Cpu, insn: Insn): number {
   return inPort(cpu, insn, insn.imm & 0xff);
