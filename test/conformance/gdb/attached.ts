@@ -30,7 +30,7 @@ export class Attached {
     return attached;
   }
 
-  static image(bytes: Uint8Array, kind: string, policy: string): Attached {
+  static image(bytes: Uint8Array, kind: string, policy: string, config: LabOptions["config"] = {}): Attached {
     const about = {
       title: "image",
       guest: null,
@@ -39,7 +39,10 @@ export class Attached {
       pauseAt: null,
       introduction: [],
     };
-    return new Attached({ source: { ...about, bytes, kind }, config: { memory: 16 << 20, policy } });
+    return new Attached({
+      source: { ...about, bytes, kind },
+      config: { memory: 16 << 20, policy, ...config },
+    });
   }
 
   async open(): Promise<this> {
@@ -67,7 +70,14 @@ export class Attached {
   /** Runs commands in a gdb that has attached. `meanwhile` gets the process and what it wrote so far, at each piece. */
   gdb(commands: readonly string[], { before = [], meanwhile }: GdbOptions = {}): Promise<Session> {
     const words = [
-      ...["set pagination off", "set confirm off", "set width 0", "set tcp auto-retry off", ...before],
+      ...[
+        "set pagination off",
+        "set confirm off",
+        "set width 0",
+        "set tcp auto-retry off",
+        "set remotetimeout 60",
+        ...before,
+      ],
       ...[`target remote :${this.port}`, ...commands],
     ];
     const child = spawn("gdb", ["-nx", "-batch", ...words.flatMap((word) => ["-ex", word])], {

@@ -296,6 +296,40 @@ describe.skipIf(!there)("gdb on a few bytes", () => {
   });
 });
 
+describe.skipIf(!there)("gdb on the PC", () => {
+  test.each(["none", "B"])("from the reset vector into a boot sector under %s", async (policy) => {
+    const sector = new Uint8Array(512);
+    // mov ax, 0x1234; mov [0x7e00], ax; jmp back to the store
+    sector.set([0xb8, 0x34, 0x12, 0xa3, 0x00, 0x7e, 0xeb, 0xfb, 0x90]);
+    sector.set([0x55, 0xaa], 510);
+    attached = await Attached.image(sector, "boot-sector", policy, { machine: "pc" }).open();
+    const { text } = await attached.gdb(
+      [
+        ...["info registers eip cs_base", "x/i $cs_base + $eip", "stepi", "info registers cs"],
+        ...["hbreak *0x7c00", "continue", "info registers eip", "x/2i $eip", "stepi", "info registers ax"],
+        ...[
+          "watch *(short *)0x7e00",
+          "continue",
+          "info registers eip",
+          "x/xb 0xa0000",
+          "x/2xb 0xb8000",
+          "kill",
+        ],
+      ],
+      { before: ["set architecture i8086"] },
+    );
+    expect(text).toMatch(/^eip +0xfff0 /m);
+    expect(text).toMatch(/^cs_base +0xffff0000 /m);
+    expect(text).toMatch(/Breakpoint 1, 0x00007c00/);
+    expect(text).toMatch(/mov +\$0x1234,%ax/);
+    expect(text).toMatch(/^ax +0x1234 /m);
+    expect(text).toMatch(/Old value = 0\s+New value = 4660/);
+    expect(text).toMatch(/^eip +0x7c06 /m);
+    expect(text).toContain("Cannot access memory at address 0xa0000");
+    expect(text).toMatch(/0xb8000:\t0x\w\w\t0x\w\w/);
+  });
+});
+
 describe.skipIf(!builds)("gdb on a C kernel with its debug information", () => {
   let dir = "";
   let file = "";
