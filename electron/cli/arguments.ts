@@ -78,6 +78,8 @@ export type Parsed =
 export const HELP = `quadrant: a laboratory for shadow paging
 
   quadrant run IMAGE [options]   run a guest to its stop and say what happened
+  quadrant gdb IMAGE [--port N] [options]
+                                 hold a guest at its first instruction for gdb to attach
   quadrant experiment [NAME] [options]
                                  measure something and write a table and pictures; without NAME: list them
   quadrant scenario FILE|NAME [options]
@@ -140,7 +142,7 @@ Exit codes: 0 the guest ran to its stop, the predictions came true, no differenc
 finding, a prediction failed, a difference; 2 bad arguments, image or scenario; 3 a bug of Quadrant itself.
 `;
 
-const COMMANDS = ["run", "scenario", "compare", "experiment", "list", "help", "version"];
+const COMMANDS = ["run", "gdb", "scenario", "compare", "experiment", "list", "help", "version"];
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** Bytes from "64M", "1G", "4096K", "65536" or "0x10000"; null when it is none of these. */

@@ -30,11 +30,7 @@ const FORMAT = 1;
 const FILE_MOST = 2 ** 31;
 
 export function reset(lab: Lab): void {
-  if (lab.story.runner !== null) {
-    lab.story.reset(undefined);
-    return;
-  }
-  lab.load(lab.source, lab.machine.setup);
+  lab.restart();
 }
 
 export function loadGuest(lab: Lab, command: Of<"loadGuest">): void {
@@ -127,7 +123,7 @@ export function openMachine(lab: Lab, command: Of<"openMachine">): void {
     lab.sharedTrace.clear();
     lab.source = source;
     lab.context.breakpoints.clear();
-    for (const eip of saved.breakpoints) lab.context.breakpoints.add(eip);
+    for (const address of saved.breakpoints) lab.context.breakpoints.add(address);
     lab.adopt(machine);
   } catch (error) {
     lab.sharedTrace.clock = old.cpu;
