@@ -151,7 +151,7 @@ const files: readonly Action[] = [
     title: "Open image…",
     group: "File",
     key: "Ctrl+O",
-    help: "Flat, ELF or multiboot",
+    help: "Flat, ELF, multiboot, Linux, boot sector, disk or ROM",
     when: there,
     run: openImage,
   },

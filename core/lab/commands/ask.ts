@@ -9,6 +9,7 @@ import { findBytes } from "../find.ts";
 import type { Lab } from "../lab.ts";
 import type { AuditReport, Command, Description, TraceText } from "../protocol/index.ts";
 import { makeReport, type RunReport } from "../report.ts";
+import { kindOfSource } from "../source.ts";
 
 type Of<K extends Command["name"]> = Extract<Command, { name: K }>;
 
@@ -59,5 +60,6 @@ export function exportTrace(lab: Lab, { format }: Of<"exportTrace">): TraceText 
 }
 
 export function report(lab: Lab): RunReport {
-  return makeReport(lab.machine, lab.machine.setup.audit !== "off");
+  const kind = lab.story.runner === null ? kindOfSource(lab.source) : null;
+  return makeReport(lab.machine, lab.machine.setup.audit !== "off", kind);
 }
