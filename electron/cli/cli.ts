@@ -24,6 +24,7 @@ import { compareCommand } from "./compare.ts";
 import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import { chooseImage } from "./image-files.ts";
 import type { Chunk, CliIo } from "./io.ts";
+import { checkSaveDisks, saveDisks } from "./save-disks.ts";
 import { scenarioCommand } from "./scenario.ts";
 
 export const EXIT_RAN = 0;
@@ -129,6 +130,7 @@ function run(wanted: RunArguments, io: CliIo): number {
     else if (wanted.json !== null) {
       io.writeFile(wanted.json, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
     }
+    saveDisks(machine, image, wanted.saveDisks, io);
     if (wanted.memoryDump !== null) dump(machine, wanted.memoryDump, io);
     for (const { file, parts } of exports) io.writeFile(file, new TextEncoder().encode(parts.join("")));
   } catch (error) {
@@ -173,6 +175,7 @@ function prepare(wanted: RunArguments, io: CliIo): Prepared {
   trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
   if (!traced) trace.keep(CAUSES);
   const image = openSource(source, setup);
+  checkSaveDisks(wanted.saveDisks, image);
   return { machine: Machine.boot(setup, image, trace), image };
 }
 
