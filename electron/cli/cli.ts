@@ -6,12 +6,12 @@
 import * as v from "valibot";
 import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
-import type { LoadedImage, LoadedKind } from "../../core/images/index.ts";
+import type { LoadedImage } from "../../core/images/index.ts";
 import { HAZARDS, POLICIES, TraceExport } from "../../core/kvm/index.ts";
 import { Lab } from "../../core/lab/lab.ts";
 import { MachineConfig } from "../../core/lab/protocol/index.ts";
 import { makeReport, type RunReport } from "../../core/lab/report.ts";
-import { checkSetup, kindOfSource, openSource, type Source } from "../../core/lab/source.ts";
+import { checkSetup, openSource, type Source } from "../../core/lab/source.ts";
 import { CAUSES } from "../../core/machine/cause.ts";
 import { violationLine } from "../../core/machine/findings.ts";
 import { Machine } from "../../core/machine/machine.ts";
@@ -26,6 +26,7 @@ import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
 import { GDB_HELP, parseGdbWords, serveGdb } from "./gdb.ts";
 import { chooseImage } from "./image-files.ts";
 import type { Chunk, CliIo } from "./io.ts";
+import { checkSaveDisks, saveDisks } from "./save-disks.ts";
 import { scenarioCommand } from "./scenario.ts";
 
 export const EXIT_RAN = 0;
@@ -122,24 +123,25 @@ function run(wanted: RunArguments, io: CliIo): number {
       break;
     }
   }
-  return finish(machine, image.kind, outputs, wanted, io);
+  return finish(machine, image, outputs, wanted, io);
 }
 
 /** What is written at the end. Returns the exit code. */
 function finish(
   machine: Machine,
-  kind: LoadedKind,
+  image: LoadedImage,
   outputs: Outputs,
   wanted: RunArguments,
   io: CliIo,
 ): number {
-  const report = makeReport(machine, wanted.audit !== "off", kind);
+  const report = makeReport(machine, wanted.audit !== "off", image.kind);
   try {
     outputs.finish();
     if (wanted.json === "-") print(io, `${JSON.stringify(report)}\n`);
     else if (wanted.json !== null) {
       io.writeFile(wanted.json, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
     }
+    saveDisks(machine, image, wanted.saveDisks, io);
     if (wanted.memoryDump !== null) dump(machine, wanted.memoryDump, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
@@ -164,6 +166,8 @@ async function gdb(words: readonly string[], io: CliIo): Promise<number> {
   const { wanted, port, once } = parsed;
   try {
     const { source, setup } = plan(wanted, io);
+    const image = openSource(source, setup);
+    checkSaveDisks(wanted.saveDisks, image);
     const lab = new Lab({
       source: { ...source, pauseAt: null },
       config: setup,
@@ -173,7 +177,7 @@ async function gdb(words: readonly string[], io: CliIo): Promise<number> {
     const outputs = new Outputs(lab.machine, wanted, io);
     const serving = { port, once, image: wanted.image };
     await serveGdb(lab, serving, io, () => outputs.pump(lab.machine), askedToEnd());
-    return finish(lab.machine, kindOfSource(source), outputs, wanted, io);
+    return finish(lab.machine, image, outputs, wanted, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
@@ -197,6 +201,7 @@ function prepare(wanted: RunArguments, io: CliIo): Prepared {
   trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
   if (!traced) trace.keep(CAUSES);
   const image = openSource(source, setup);
+  checkSaveDisks(wanted.saveDisks, image);
   return { machine: Machine.boot(setup, image, trace), image };
 }
 

@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { CodecError, decode, encode, type Plain, seal, unseal } from "../../machine/codec.ts";
+import type { PcState } from "../../machine/pc.ts";
 import { logToPlain, restoreSnapshot, type Snapshot, takeSnapshot } from "../../machine/snapshot.ts";
 import { LabError } from "../error.ts";
 import type { Lab } from "../lab.ts";
@@ -89,10 +90,18 @@ export function saveMachine(lab: Lab): Uint8Array {
       media: media === undefined ? null : mediaToPlain(media),
     },
     breakpoints: [...lab.context.breakpoints],
-    snapshot: takeSnapshot(lab.machine) as unknown as Plain,
+    snapshot: withoutMedia(takeSnapshot(lab.machine)) as unknown as Plain,
     log: logToPlain(lab.machine.log),
   };
   return seal(MAGIC, FORMAT, encode(body));
+}
+
+/** A snapshot whose drives' images are not in it: the source has them already. */
+const withoutMedia = (snapshot: Snapshot): Snapshot => withMedia(snapshot, {});
+
+function withMedia(snapshot: Snapshot, media: PcState["media"]): Snapshot {
+  const { pc } = snapshot;
+  return pc === null || pc === undefined ? snapshot : { ...snapshot, pc: { ...pc, media } };
 }
 
 interface SavedMachine {
@@ -118,8 +127,9 @@ export function openMachine(lab: Lab, command: Of<"openMachine">): void {
     const setup = v.parse(MachineConfig, saved.snapshot.setup);
     checkSetup(setup);
     const source = sourceOf(saved);
-    openSource(source, setup);
-    const machine = restoreSnapshot({ ...saved.snapshot, setup }, lab.sharedTrace);
+    const { disks, floppy, rom } = openSource(source, setup);
+    const snapshot = withMedia({ ...saved.snapshot, setup }, { disks, floppy, rom });
+    const machine = restoreSnapshot(snapshot, lab.sharedTrace);
     lab.sharedTrace.clear();
     lab.source = source;
     lab.context.breakpoints.clear();
