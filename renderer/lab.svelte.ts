@@ -29,6 +29,8 @@ interface Answers {
   audit: AuditReport;
   edit: EditResult;
   saveMachine: Uint8Array;
+  keys: number;
+  saveDisk: Uint8Array;
   find: number | null;
 }
 type AnswerOf<C extends Command> = C["name"] extends keyof Answers ? Answers[C["name"]] : unknown;

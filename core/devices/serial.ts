@@ -147,19 +147,24 @@ export class SerialPort implements PortDevice {
     this.line(this.interrupting);
   }
 
+  /** IER, FCR, LCR, MCR, SCR, the divisor's low and high byte, the overrun bit of LSR, an interrupt for an empty THR. */
+  get registers(): Uint8Array {
+    return Uint8Array.of(
+      this.ier,
+      this.fcr,
+      this.lcr,
+      this.mcr,
+      this.scratch,
+      this.divisorLow,
+      this.divisorHigh,
+      this.overrun,
+      this.emptyPending,
+    );
+  }
+
   save(): SerialState {
     return {
-      registers: Uint8Array.of(
-        this.ier,
-        this.fcr,
-        this.lcr,
-        this.mcr,
-        this.scratch,
-        this.divisorLow,
-        this.divisorHigh,
-        this.overrun,
-        this.emptyPending,
-      ),
+      registers: this.registers,
       input: this.inputBytes.slice(this.inputHead, this.inputEnd),
       output: this.output(),
       total: this.total,

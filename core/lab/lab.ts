@@ -364,6 +364,13 @@ export class Lab {
         first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
       },
       traceOn: this.trace.on,
+      pc:
+        machine.pc === null
+          ? null
+          : {
+              post: machine.pc.board.post.value,
+              written: machine.pc.board.disks.map((disk) => disk?.written ?? null),
+            },
       experiment: this.experimenting ? { title, done: progress.done, total: progress.total } : null,
       console: { total: machine.serial.total, lastLine: this.lastLine() },
       counters: {

@@ -6,5 +6,6 @@ export * from "./commands.ts";
 export * from "./config.ts";
 export * from "./experiments.ts";
 export * from "./messages.ts";
+export * from "./pc.ts";
 export * from "./stories.ts";
 export * from "./views.ts";
