@@ -47,7 +47,10 @@ test("a bare machine has no screen, and the pane says how one gets there", async
   await expect(page.getByTestId("status-screen")).toHaveCount(0);
 });
 
-test("a PC begins with its screen in front, and what is typed there reaches its keyboard", async ({ lab }) => {
+test("a PC begins with its screen in front, and what is typed there reaches its keyboard", async ({
+  lab,
+}) => {
+  test.setTimeout(90_000);
   const { page } = lab;
   await startPc(lab);
   const text = page.getByTestId("screen-text");
@@ -98,21 +101,24 @@ test("a text is typed stroke by stroke, and none is lost", async ({ lab }) => {
   await page.getByTestId("screen-send").click();
   await expect(page.getByTestId("screen-way-out")).toContainText("does not read its keyboard");
   await lab.machine.command({ name: "run" });
-  await expect.poll(async () => (await codes(lab)).split(" ").length, { timeout: 20_000 }).toBeGreaterThan(20);
+  await expect
+    .poll(async () => (await codes(lab)).split(" ").length, { timeout: 20_000 })
+    .toBeGreaterThan(20);
   await expect(page.getByTestId("screen-way-out")).not.toContainText("Typing");
   const { screen } = await lab.machine.view({ kind: "screen" });
   // Beyond 26 codes the program goes on in the next row.
-  const rows = Array.from(screen!.cells.subarray(320, 480), (cell) => String.fromCharCode(cell & 0xff)).join("");
+  const rows = Array.from(screen!.cells.subarray(320, 480), (cell) => String.fromCharCode(cell & 0xff)).join(
+    "",
+  );
   const all = rows.split(/ +/).filter((code) => code !== "");
   const makes = all.filter((code) => Number.parseInt(code, 16) < 0x80);
-  expect(makes.join(" ")).toBe(
-    "1e 30 2e 20 12 21 22 23 17 24 25 26 32 31 18 19 10 13 1f 14 16 2f 11 2d",
-  );
+  expect(makes.join(" ")).toBe("1e 30 2e 20 12 21 22 23 17 24 25 26 32 31 18 19 10 13 1f 14 16 2f 11 2d");
 });
 
 test("the devices: their registers are those of the machine, and the disks are offered where there are some", async ({
   lab,
 }) => {
+  test.setTimeout(90_000);
   const { page, machine } = lab;
   await startPc(lab);
   await page.getByTestId("status-devices").click();
@@ -136,6 +142,7 @@ test("the devices: their registers are those of the machine, and the disks are o
 
 for (const theme of ["dark", "light"] as const)
   test(`pictures of a PC in ${theme}`, async ({ lab }) => {
+    test.setTimeout(90_000);
     const { page } = lab;
     await page.emulateMedia({ colorScheme: theme });
     await startPc(lab);
@@ -161,7 +168,8 @@ for (const theme of ["dark", "light"] as const)
         const canvas = element as HTMLCanvasElement;
         const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
         const seen = new Set<number>();
-        for (let i = 0; i < data.length; i += 4) seen.add((data[i]! << 16) | (data[i + 1]! << 8) | data[i + 2]!);
+        for (let i = 0; i < data.length; i += 4)
+          seen.add((data[i]! << 16) | (data[i + 1]! << 8) | data[i + 2]!);
         // Paper, yellow, white, and the sixteen.
         return [0x0000aa, 0xffff55, 0xffffff, 0xaa5500, 0x55ff55].every((colour) => seen.has(colour));
       });

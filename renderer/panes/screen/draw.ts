@@ -156,10 +156,11 @@ export function drawScreen(context: CanvasRenderingContext2D, now: Drawn, before
   if (screen.mode !== "text") return;
   const colours = screen.colours.map((colour) => `#${colour.toString(16).padStart(6, "0")}`);
   context.globalAlpha = 1;
-  context.font = `${Math.round(height * 0.78)}px ${family}`;
+  // Letters as wide as the cell (the font's are 0.6 em) where their height allows it.
+  context.font = `${Math.floor(Math.min(width / 0.62, height * 0.9))}px ${family}`;
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
-  const baseline = Math.round(height * 0.765);
+  const baseline = Math.round(height * 0.77);
   const at = (where: ScreenInfo["cursor"]): number =>
     where === null ? -1 : where.row * columns + where.column;
   const cursorAt = at(cursor);
