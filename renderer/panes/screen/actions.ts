@@ -58,17 +58,6 @@ const list: readonly Action[] = [
     run: tell((screen) => screen.focus()),
   },
   {
-    id: "screen-leave",
-    title: "Take the keyboard back from the guest (both left)",
-    group: "Machine",
-    key: "Ctrl+Alt",
-    pane: "screen",
-    native: true,
-    paletteOnly: true,
-    when: isPc,
-    run: () => {},
-  },
-  {
     id: "screen-type",
     title: "Type a text on the guest's keyboard…",
     group: "Machine",
