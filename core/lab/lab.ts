@@ -426,6 +426,13 @@ export class Lab {
       },
       traceOn: this.trace.on,
       debugger: this.debugger,
+      pc:
+        machine.pc === null
+          ? null
+          : {
+              post: machine.pc.board.post.value,
+              written: machine.pc.board.disks.map((disk) => disk?.written ?? null),
+            },
       experiment: this.experimenting ? { title, done: progress.done, total: progress.total } : null,
       console: { total: machine.serial.total, lastLine: this.lastLine() },
       counters: {

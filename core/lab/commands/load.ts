@@ -104,6 +104,16 @@ function withMedia(snapshot: Snapshot, media: PcState["media"]): Snapshot {
   return pc === null || pc === undefined ? snapshot : { ...snapshot, pc: { ...pc, media } };
 }
 
+/** A drive's image as the guest sees it. The file it came from is as it was. */
+export function saveDisk(lab: Lab, command: Of<"saveDisk">): Uint8Array {
+  const { pc } = lab.machine;
+  if (pc === null) throw new LabError("a bare machine has no disks: only a pc has them");
+  const disk = pc.board.disks[command.drive];
+  if (disk === null || disk === undefined)
+    throw new LabError(`there is no drive ${command.drive} on this machine`);
+  return disk.merged();
+}
+
 interface SavedMachine {
   readonly source: {
     readonly title: string;

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { Command } from "./commands.ts";
 import type { MachineConfig } from "./config.ts";
 import { whole } from "./config.ts";
+import type { PcStatus } from "./pc.ts";
 import { type ViewData, ViewRequest } from "./views.ts";
 
 const id = (what: string) => whole(0, Number.MAX_SAFE_INTEGER, what);
@@ -74,6 +75,8 @@ export interface Status {
   readonly traceOn: boolean;
   /** Null while no debugger may attach. */
   readonly debugger: DebuggerStatus | null;
+  /** Null on a bare machine. */
+  readonly pc: PcStatus | null;
   /** The experiment that runs beside the machine, or null. */
   readonly experiment: { readonly title: string; readonly done: number; readonly total: number } | null;
   /** What the guest wrote to its serial port: how many bytes, and its last line that is not empty. */
