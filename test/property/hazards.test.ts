@@ -4,7 +4,9 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Mode, play, scenario } from "./shadow.ts";
+import type { Mode } from "./cases.ts";
+import { scenario } from "./draw.ts";
+import { play } from "./shadow.ts";
 
 /** Seed of the search, and where along it the first case lies (found by a search from 0 on; only a shortcut). */
 const SEED = 9;
@@ -37,7 +39,7 @@ describe("a hazard as it was does harm, its guard prevents it", () => {
     it(`${hazard} (${mode})`, () => {
       const found = fc.check(
         fc.property(scenario(mode, true, 60), (c) => {
-          play(mode, "C", c, true, { [hazard]: "as-it-was" });
+          play(mode, "C", c, { hazards: { [hazard]: "as-it-was" } });
         }),
         { seed: SEED, path: String(path), numRuns: 300, endOnFailure: true },
       );

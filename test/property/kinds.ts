@@ -5,7 +5,8 @@
  */
 import fc from "fast-check";
 import { describe, it } from "vitest";
-import { type Case, harshScenario, type Mode, scenario, windowScenario } from "./shadow.ts";
+import type { Case, Mode } from "./cases.ts";
+import { KINDS } from "./draw.ts";
 
 export const MODES: readonly Mode[] = ["nonpae", "pae"];
 /** Cases of each kind: about 20 000 operations a policy in all, vmx and svm together. */
@@ -21,13 +22,6 @@ const chosen = (policies: readonly string[]): readonly string[] =>
 export const EXACT = chosen(["A", "P", "B", "C", "E1"]);
 export const UNSYNC = chosen(["E2", "E3", "F"]);
 
-/** The kinds of cases: random operations with all controls, with everything in them, and a kernel's through windows. */
-const KINDS: readonly [name: string, share: number, of: (mode: Mode) => fc.Arbitrary<Case>][] = [
-  ["plain", 1, (mode) => scenario(mode, true, MOST)],
-  ["harsh", 0.5, (mode) => harshScenario(mode, MOST)],
-  ["through windows", 1, (mode) => windowScenario(mode, MOST)],
-];
-
 /** One test a policy, mode and kind. */
 export function each(
   policies: readonly string[],
@@ -37,12 +31,12 @@ export function each(
   describe(name, () => {
     for (const policy of policies) {
       for (const mode of MODES) {
-        for (const [kind, share, of] of KINDS) {
+        for (const { name: kind, share, of } of KINDS) {
           it(
             `${mode} under ${policy}, ${kind}`,
             () => {
               fc.assert(
-                fc.property(of(mode), (c) => {
+                fc.property(of(mode, MOST), (c) => {
                   playCase(mode, policy, c);
                 }),
                 { numRuns: Math.ceil(runs * share), seed },

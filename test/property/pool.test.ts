@@ -5,8 +5,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { POOL_LEAST } from "../../core/kvm/index.ts";
+import { harshScenario } from "./draw.ts";
 import { EXACT, MODES, MOST, runs, seed, TIME, UNSYNC } from "./kinds.ts";
-import { harshScenario, play, playWithHistory } from "./shadow.ts";
+import { play, playWithHistory } from "./shadow.ts";
 
 const exact = new Set(EXACT);
 
@@ -20,8 +21,8 @@ describe(`a pool of ${POOL_LEAST} pages`, () => {
           fc.assert(
             fc.property(harshScenario(mode, MOST), (c) => {
               const m = exact.has(policy)
-                ? play(mode, policy, c, true, {}, POOL_LEAST)
-                : playWithHistory(mode, policy, c, "vmx", {}, { pool: POOL_LEAST });
+                ? play(mode, policy, c, { pool: POOL_LEAST })
+                : playWithHistory(mode, policy, c, { pool: POOL_LEAST });
               recycled += m.kvm.counters.mmu_recycled!;
             }),
             { numRuns: Math.ceil(runs / 4), seed },

@@ -6,5 +6,5 @@ import { EXACT, each, UNSYNC } from "./kinds.ts";
 import { playWithHistory } from "./shadow.ts";
 
 each([...EXACT, ...UNSYNC], "svm: what a TLB may give", (mode, policy, c) => {
-  playWithHistory(mode, policy, c, "svm");
+  playWithHistory(mode, policy, c, { tlb: "svm" });
 });

@@ -5,15 +5,16 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { scenario, windowScenario } from "./draw.ts";
 import { EXACT, each, MOST, only, runs, seed, TIME, UNSYNC } from "./kinds.ts";
-import { play, playWithHistory, scenario, seen, windowScenario } from "./shadow.ts";
+import { play, playWithHistory, seen } from "./shadow.ts";
 
 each(EXACT, "vmx: the shadow equals the bare machine", (mode, policy, c) => {
   play(mode, policy, c);
 });
 
 each(UNSYNC, "vmx: out of sync is what a TLB may be", (mode, policy, c) => {
-  playWithHistory(mode, policy, c, "vmx");
+  playWithHistory(mode, policy, c);
 });
 
 describe("the cases are not empty", () => {
@@ -28,7 +29,7 @@ describe("the cases are not empty", () => {
       // The same cases, but the shadow is never told: what a hypervisor that forgets the exit would give.
       const found = fc.check(
         fc.property(windowScenario("nonpae", 80), (c) => {
-          playWithHistory("nonpae", UNSYNC[0]!, c, "vmx", {}, { deafToInvlpg: true });
+          playWithHistory("nonpae", UNSYNC[0]!, c, { deafToInvlpg: true });
         }),
         { numRuns: 3000, seed, endOnFailure: true },
       );
