@@ -384,12 +384,14 @@ export const spacesScenario = (mode: Mode, most: number): fc.Arbitrary<Case> =>
     true,
   );
 
-/** The kinds of cases that every policy is tried with, and how many of each there are. */
-export const KINDS: readonly {
+/** A kind of cases that every policy is tried with, and how many of it there are. */
+export interface Kind {
   readonly name: string;
   readonly share: number;
   readonly of: (mode: Mode, most: number) => fc.Arbitrary<Case>;
-}[] = [
+}
+
+export const KINDS: readonly Kind[] = [
   { name: "plain", share: 1, of: (mode, most) => scenario(mode, true, most) },
   { name: "harsh", share: 0.5, of: harshScenario },
   { name: "through windows", share: 1, of: windowScenario },

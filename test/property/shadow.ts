@@ -79,8 +79,12 @@ export function applyWithHistory(mode: Mode, m: TwoMachines, history: History, o
 /** The whole audit costs much more than an operation. */
 const AUDIT_EVERY = 16;
 
-/** What the cases came across: tests check that it is not nothing. */
-export const seen = { unsync: 0, past: 0 };
+/** What cases came across: accesses that a past translation explains, operations with tables out of sync, pages reclaimed. */
+export type Seen = {
+  past: number;
+  unsync: number;
+  recycled: number;
+};
 
 /** Plays a case under a policy whose translations may be stale; the audit looks every few operations. */
 export function playWithHistory(mode: Mode, policy: string, c: Case, how: How = {}): TwoMachines {
@@ -93,8 +97,6 @@ export function playWithHistory(mode: Mode, policy: string, c: Case, how: How = 
     applyWithHistory(mode, m, history, op);
     if (every > 0 && (i % every === every - 1 || i === c.ops.length - 1)) auditNow(m, op);
   });
-  seen.unsync += m.unsyncSeen;
-  seen.past += history.pastUsed;
   inert(m);
   return m;
 }
@@ -216,14 +218,13 @@ export const UNSYNC: readonly string[] = ["E2", "E3", "F"];
  * at every operation (the incremental one) and the audit of everything behind some cases. After a failure: a new one.
  */
 export class Player {
-  private readonly m: TwoMachines;
+  readonly m: TwoMachines;
   private readonly history: History | null;
   /** Null: what the guest sees alone is judged. */
   private readonly audit: IncrementalAudit | null = null;
   private readonly mode: Mode;
   private played = 0;
-  /** Accesses that a translation of the past explains, operations with tables out of sync, pages reclaimed. */
-  readonly seen = { past: 0, unsync: 0, recycled: 0 };
+  readonly seen: Seen = { past: 0, unsync: 0, recycled: 0 };
 
   constructor(mode: Mode, policy: string, how: How) {
     this.mode = mode;
@@ -283,3 +284,22 @@ export class Player {
 
 /** Cases between two audits of everything. */
 const WHOLE_EVERY = 32;
+
+/** Plays cases on one pair of machines, and on a new one after a failure, as shrinking asks for. */
+export function playerOf(
+  mode: Mode,
+  policy: string,
+  how: How,
+): ((c: Case) => void) & { readonly seen: Seen } {
+  let player = new Player(mode, policy, how);
+  const { seen } = player;
+  const playCase = (c: Case): void => {
+    try {
+      player.play(c);
+    } catch (error) {
+      player = new Player(mode, policy, how);
+      throw error;
+    }
+  };
+  return Object.assign(playCase, { seen });
+}

@@ -8,16 +8,16 @@
  */
 import fc from "fast-check";
 import { type Case, caseText } from "../property/cases.ts";
-import { KINDS } from "../property/draw.ts";
-import { isWrong, type Table, type Task, tasksOf } from "./tasks.ts";
+import type { Kind } from "../property/draw.ts";
+import { isWrong, kindsOf, type Table, type Task, tasksOf } from "./tasks.ts";
 
 const [policy = "", wanted = "", seedText = ""] = process.argv.slice(2);
 const OPERATIONS = Number(wanted);
 const SEED = Number(seedText);
 
 /** Operations of a case at most, and cases of one kind in a row on one table. */
-const MOST = 100;
-const CASES = 400;
+const MOST = 200;
+const CASES = 200;
 /** Findings after which a policy is given up. */
 const ENOUGH = 10;
 const SAY_EVERY = 60_000;
@@ -36,6 +36,8 @@ interface Finding {
 
 interface Line {
   readonly task: Task;
+  readonly kinds: readonly Kind[];
+  rounds: number;
   table: Table;
   done: number;
   over: boolean;
@@ -61,7 +63,7 @@ function gather(table: Table): void {
 }
 
 /** One round of one kind on a table; a finding takes the table's place with a new one. */
-function play(line: Line, kind: (typeof KINDS)[number], seed: number): void {
+function play(line: Line, kind: Kind, seed: number): void {
   const { task } = line;
   let shrinking = false;
   const found = fc.check(
@@ -116,18 +118,26 @@ function say(): void {
 
 if (!(OPERATIONS > 0) || !Number.isInteger(SEED))
   throw new Error("usage: marathon.mjs POLICY OPERATIONS SEED");
-const lines: Line[] = tasksOf(policy).map((task) => ({ task, table: task.begin(), done: 0, over: false }));
+const lines: Line[] = tasksOf(policy).map((task) => ({
+  task,
+  kinds: kindsOf(policy, task.mode),
+  table: task.begin(),
+  rounds: 0,
+  done: 0,
+  over: false,
+}));
 const unexpected = (): number =>
   findings.filter((f) => !lines.some((line) => line.task.name === f.task && isWrong(policy, line.task.mode)))
     .length;
 
-for (let round = 0; operations < OPERATIONS && unexpected() < ENOUGH; round++) {
-  // The line that is furthest behind its share is next.
+while (operations < OPERATIONS && unexpected() < ENOUGH) {
+  // The line that is furthest behind its share is next, with its next kind.
   const open = lines.filter((line) => !line.over);
   if (open.length === 0) break;
   const next = open.reduce((a, b) => (a.done / a.task.share <= b.done / b.task.share ? a : b));
-  const k = round % KINDS.length;
-  play(next, KINDS[k]!, seedOf(lines.indexOf(next), k, round));
+  const k = next.rounds % next.kinds.length;
+  play(next, next.kinds[k]!, seedOf(lines.indexOf(next), k, next.rounds));
+  next.rounds++;
   say();
 }
 for (const line of lines) gather(line.table);

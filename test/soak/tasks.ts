@@ -4,6 +4,7 @@
  */
 import { POOL_LEAST } from "../../core/kvm/index.ts";
 import { type Case, caseOf, type Mode, putWords, registersOf, wordsOf } from "../property/cases.ts";
+import { KINDS, type Kind } from "../property/draw.ts";
 import { NestedMachines } from "../property/nested-machines.ts";
 import { apply, Player } from "../property/shadow.ts";
 
@@ -101,6 +102,13 @@ export function tasksOf(policy: string): Task[] {
   }
   return all;
 }
+
+/**
+ * The kinds of cases of a policy. Harsh ones switch CR4.PAE, so that a guest of the other mode becomes one of 4-byte
+ * entries: under A0 and D they say nothing new of it.
+ */
+export const kindsOf = (policy: string, mode: Mode): readonly Kind[] =>
+  isWrong(policy, "nonpae") && mode === "pae" ? KINDS.filter((kind) => kind.name !== "harsh") : KINDS;
 
 /** Whether no guard may repair what the policy does to guests of this mode (docs/hazards.md). */
 export const isWrong = (policy: string, mode: Mode): boolean =>
