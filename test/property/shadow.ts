@@ -37,8 +37,8 @@ export interface How {
   readonly auditEvery?: number;
 }
 
-export const make = (mode: Mode, policy: string, c: Case, how: How = {}): TwoMachines =>
-  new TwoMachines({
+export function make(mode: Mode, policy: string, c: Case, how: How = {}): TwoMachines {
+  const m = new TwoMachines({
     policy,
     tlb: how.tlb ?? "vmx",
     pool: how.pool,
@@ -46,6 +46,9 @@ export const make = (mode: Mode, policy: string, c: Case, how: How = {}): TwoMac
     hazards: how.hazards ?? {},
     registers: registersOf(mode),
   });
+  m.deafToInvlpg = how.deafToInvlpg ?? false;
+  return m;
+}
 
 /** Two machines side by side, under whatever policy. */
 export type Machines = Pick<
@@ -89,7 +92,6 @@ export type Seen = {
 /** Plays a case under a policy whose translations may be stale; the audit looks every few operations. */
 export function playWithHistory(mode: Mode, policy: string, c: Case, how: How = {}): TwoMachines {
   const m = make(mode, policy, c, how);
-  m.deafToInvlpg = how.deafToInvlpg ?? false;
   const history = new History(m);
   const every = how.auditEvery ?? AUDIT_EVERY;
   c.ops.forEach((op, i) => {
