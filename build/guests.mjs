@@ -1,4 +1,4 @@
-// Assembles the built-in guests with nasm and writes each as core/guests/<id>/binary.ts: bytes and symbols.
+// Assembles the built-in guests and the PC's firmware with nasm and writes each as core/guests/<id>/binary.ts: bytes and symbols.
 // `node build/guests.mjs` writes the files; `node build/guests.mjs --check` only compares (exit code 1 on a difference,
 // 2 without nasm). The tests call `assembleGuest` for the same comparison.
 import { execFileSync } from "node:child_process";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-export const GUEST_IDS = ["quadrant", "nonpae-kernel", "pae-kernel", "nanobench"];
+export const GUEST_IDS = ["quadrant", "nonpae-kernel", "pae-kernel", "nanobench", "firmware", "pc-kernel"];
 
 const guestsDir = join(dirname(fileURLToPath(import.meta.url)), "..", "core", "guests");
 

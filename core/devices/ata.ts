@@ -129,6 +129,20 @@ export class AtaChannel implements PortDevice, Timed {
     }
   }
 
+  /** The data register alone is wider than a byte. */
+  readWide(offset: number, size: number): number | undefined {
+    if (offset !== 0) return undefined;
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= this.readData() << (8 * i);
+    return value;
+  }
+
+  writeWide(offset: number, size: number, value: number): boolean {
+    if (offset !== 0) return false;
+    for (let i = 0; i < size; i++) this.writeData((value >>> (8 * i)) & 0xff);
+    return true;
+  }
+
   writePort(offset: number, value: number): void {
     if (offset === 0) {
       this.writeData(value);

@@ -1,6 +1,6 @@
 /**
- * Small ports of the PC: POST codes (0x80), the fast A20 gate and reset (0x92), the debug console (0xe9) and the
- * debug-exit port (0xf4), both as qemu and Bochs have them.
+ * Small ports of the PC: POST codes (0x80), the fast A20 gate and reset (0x92), the x87's interrupt latch (0xf0), reset
+ * control (0xcf9), and the debug console (0xe9) and debug-exit port (0xf4) as qemu and Bochs have them.
  */
 import type { PortDevice } from "./port-bus.ts";
 
@@ -69,5 +69,59 @@ export class DebugExit implements PortDevice {
 
   writePort(offset: number, value: number): void {
     if (offset === 0) this.exit(value);
+  }
+}
+
+/** The x87's interrupt: a write to port 0xf0 clears the latch and asserts IGNNE#. */
+export const FERR_PORT = 0xf0;
+
+/**
+ * The latch between FERR# and IRQ 13. A write to port 0xf0 (or 0xf1, its reset) takes the interrupt back and lets the
+ * processor go on with the exception unserved, until FERR# goes (SDM vol. 1, appendix D.2.1).
+ */
+export class FerrLatch implements PortDevice {
+  waiting = false;
+
+  constructor(
+    private readonly irq13: (level: boolean) => void,
+    private readonly ignne: (asserted: boolean) => void,
+  ) {}
+
+  /** The processor's FERR# changes. */
+  ferr(asserted: boolean): void {
+    this.waiting = asserted;
+    if (!asserted) this.ignne(false);
+    this.irq13(asserted);
+  }
+
+  readPort(): number {
+    return 0xff;
+  }
+
+  writePort(): void {
+    if (!this.waiting) return;
+    this.waiting = false;
+    this.ignne(true);
+    this.irq13(false);
+  }
+}
+
+/** Byte of the PCI address port's dword at which the reset control register answers: port 0xcf9. */
+export const RESET_CONTROL = 1;
+
+/** Reset control register of the PIIX: bit 2 rising resets, bit 1 says how hard. */
+export class ResetControl implements PortDevice {
+  value = 0;
+
+  constructor(private readonly reset: () => void) {}
+
+  readPort(): number {
+    return this.value;
+  }
+
+  writePort(_offset: number, value: number): void {
+    const rising = value & ~this.value & 4;
+    this.value = value & 6;
+    if (rising !== 0) this.reset();
   }
 }

@@ -32,11 +32,15 @@ export class PciHost {
     bridge[8] = 0x02; // revision
     bridge[0x0a] = 0x00; // host bridge
     bridge[0x0b] = 0x06; // bridge
+    // The address register is there for accesses of 32 bits alone (3.7.4.1): its bytes are other ports' business.
     this.addressPort = {
-      readPort: (offset) => (this.address >>> (8 * offset)) & 0xff,
-      writePort: (offset, value) => {
-        const shift = 8 * offset;
-        this.address = (this.address & ~(0xff << shift)) | (value << shift);
+      readPort: () => 0xff,
+      writePort: () => {},
+      readWide: (offset, size) => (offset === 0 && size === 4 ? this.address : undefined),
+      writeWide: (offset, size, value) => {
+        if (offset !== 0 || size !== 4) return false;
+        this.address = value | 0;
+        return true;
       },
     };
     this.dataPort = {

@@ -10,11 +10,19 @@ export interface PortDevice {
   readPort(offset: number): number;
   /** Writes one byte, 0 … 255. */
   writePort(offset: number, value: number): void;
+  /**
+   * An access of 2 or 4 bytes at once, where a register is wider than a byte. Undefined (or false): it is none of
+   * those, and is done byte by byte.
+   */
+  readWide?(offset: number, size: number): number | undefined;
+  writeWide?(offset: number, size: number, value: number): boolean;
 }
 
 interface Claim {
   readonly first: number;
   readonly device: PortDevice;
+  /** Called behind each access: what the device does next by itself may have changed. */
+  readonly accessed: (() => void) | null;
 }
 
 export class PortBus implements IoBus {
@@ -23,38 +31,59 @@ export class PortBus implements IoBus {
   private readonly claims: Claim[] = [];
 
   /** @throws RangeError when a port is already taken or outside 0 … 65535: a mistake in the composition. */
-  claim(first: number, count: number, device: PortDevice): void {
+  claim(first: number, count: number, device: PortDevice, accessed: (() => void) | null = null): void {
     if (first < 0 || first + count > 65536) throw new RangeError("ports go from 0 to 65535");
     for (let port = first; port < first + count; port++) {
       if (this.owner[port] !== 0) throw new RangeError(`port ${port.toString(16)} is taken`);
     }
-    this.claims.push({ first, device });
+    this.claims.push({ first, device, accessed });
     this.owner.fill(this.claims.length, first, first + count);
   }
 
-  /** Reads 1, 2 or 4 bytes; wider reads are done byte by byte, lowest port first, as an 8-bit ISA device sees them. */
+  /** Reads 1, 2 or 4 bytes; wider reads are done byte by byte, lowest port first, unless the device knows better. */
   in(port: number, size: number): number {
+    if (size > 1) {
+      const claim = this.at(port);
+      const wide = claim?.device.readWide?.(port - claim.first, size);
+      if (claim !== null && wide !== undefined) {
+        claim.accessed?.();
+        return wide;
+      }
+    }
     let value = 0;
     for (let i = 0; i < size; i++) value |= this.readByte((port + i) & 0xffff) << (8 * i);
     return value;
   }
 
-  /** Writes 1, 2 or 4 bytes, lowest port first. */
+  /** Writes 1, 2 or 4 bytes, lowest port first, unless the device knows better. */
   out(port: number, size: number, value: number): void {
+    if (size > 1) {
+      const claim = this.at(port);
+      if (claim?.device.writeWide?.(port - claim.first, size, value) === true) {
+        claim.accessed?.();
+        return;
+      }
+    }
     for (let i = 0; i < size; i++) this.writeByte((port + i) & 0xffff, (value >>> (8 * i)) & 0xff);
   }
 
-  private readByte(port: number): number {
+  private at(port: number): Claim | null {
     const owner = this.owner[port]!;
-    if (owner === 0) return 0xff;
-    const claim = this.claims[owner - 1]!;
-    return claim.device.readPort(port - claim.first) & 0xff;
+    return owner === 0 ? null : this.claims[owner - 1]!;
+  }
+
+  private readByte(port: number): number {
+    const claim = this.at(port);
+    if (claim === null) return 0xff;
+    const value = claim.device.readPort(port - claim.first) & 0xff;
+    claim.accessed?.();
+    return value;
   }
 
   private writeByte(port: number, value: number): void {
-    const owner = this.owner[port]!;
-    if (owner === 0) return;
-    const claim = this.claims[owner - 1]!;
+    const claim = this.at(port);
+    if (claim === null) return;
     claim.device.writePort(port - claim.first, value);
+    claim.accessed?.();
   }
 }

@@ -3,9 +3,11 @@
  * the source in its folder; what it does and why is told at the head of that source.
  */
 import { decodeBase64 } from "./decode.ts";
+import * as firmwareBinary from "./firmware/binary.ts";
 import * as nanobench from "./nanobench/binary.ts";
 import * as nonpae from "./nonpae-kernel/binary.ts";
 import * as pae from "./pae-kernel/binary.ts";
+import * as pcKernelBinary from "./pc-kernel/binary.ts";
 import * as quadrant from "./quadrant/binary.ts";
 
 export interface GuestSymbol {
@@ -96,3 +98,37 @@ export const GUESTS: readonly BuiltinGuest[] = [
 export function findGuest(id: string): BuiltinGuest | null {
   return GUESTS.find((guest) => guest.id === id) ?? null;
 }
+
+/** Bytes of the PC's firmware: the ROM that ends at FFFFFFFF and is copied to F0000. */
+export const FIRMWARE_BYTES = 0x10000;
+
+/** The PC's own firmware (core/guests/firmware). Its code is the last part; before it are the ones of an empty ROM. */
+export function firmware(): Uint8Array {
+  const code = decodeBase64(firmwareBinary.BINARY);
+  const rom = new Uint8Array(FIRMWARE_BYTES).fill(0xff);
+  rom.set(code, FIRMWARE_BYTES - code.length);
+  return rom;
+}
+
+/** The firmware's labels; addresses are offsets in segment F000. */
+export const FIRMWARE_SYMBOLS: readonly GuestSymbol[] = symbolsOf(firmwareBinary.SYMBOLS);
+
+const SECTOR = 512;
+/** Sectors of the PC kernel's disk: a cylinder of 16 heads and 63 sectors, as the kernel expects. */
+const PC_KERNEL_SECTORS = 1008;
+
+/**
+ * The disk of the kernel that uses every device and every mode of the PC (core/guests/pc-kernel): its program, and behind it
+ * sectors that are filled with their own numbers.
+ */
+export function pcKernelDisk(): Uint8Array {
+  const program = decodeBase64(pcKernelBinary.BINARY);
+  const disk = new Uint8Array(PC_KERNEL_SECTORS * SECTOR);
+  disk.set(program);
+  for (let sector = program.length / SECTOR; sector < PC_KERNEL_SECTORS; sector++)
+    disk.fill(sector & 0xff, sector * SECTOR, (sector + 1) * SECTOR);
+  return disk;
+}
+
+/** The PC kernel's labels and where they are loaded. */
+export const PC_KERNEL_SYMBOLS: readonly GuestSymbol[] = symbolsOf(pcKernelBinary.SYMBOLS);

@@ -23,6 +23,8 @@ export interface HostedLab {
   readonly time: number;
   /** Runs at most `budget` units; returns how many retired. Never throws. */
   slice(budget: number): number;
+  /** Milliseconds of the guest's time that the last slice jumped over because the guest had nothing to do. */
+  readonly rest?: number;
   /** True while an experiment wants slices. */
   readonly experimenting: boolean;
   /** Takes the experiment a little further, some milliseconds at most. Returns true when there is news of it. Never throws. */
@@ -69,6 +71,8 @@ const EARLY_MS = 2;
 export const CALM_MS = 100;
 /** … and not more often than at every so many pushes: a window that is late gets lighter pushes, not heavier ones. */
 export const CALM_PUSHES = 4;
+/** Shorter rests of a guest are not waited for. */
+const REST_LEAST_MS = 1;
 const MIPS_WINDOW_MS = 250;
 /** Slices that a push tells of at most; a push that was not sent in time loses its oldest. */
 const SLICES_TOLD = 64;
@@ -192,7 +196,10 @@ export class Host {
     this.experimentsTurn = !this.experimentsTurn;
     // While the machine stands still there is nothing new to see in it, and nobody is asked.
     if (running || this.lookWanted) this.planPush();
-    this.tools.soon(() => this.tick());
+    // A guest that waits for its timer is given the time to: its clock goes no faster than ours.
+    const rest = experimenting || !this.lab.running ? 0 : (this.lab.rest ?? 0);
+    if (rest >= REST_LEAST_MS) this.tools.after(rest, () => this.tick());
+    else this.tools.soon(() => this.tick());
   }
 
   private machineSlice(): void {

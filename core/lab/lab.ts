@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { UNITS_PER_SECOND } from "../devices/clock.ts";
 import { Machine } from "../machine/machine.ts";
 import type { MachineSetup } from "../machine/setup.ts";
 import { EVENT_KINDS } from "../trace/events.ts";
@@ -34,6 +35,8 @@ export interface LabOptions {
   readonly traceCapacity?: number;
 }
 
+/** A halted PC's time that one slice may jump over: 4 ms. */
+const IDLE_UNITS = UNITS_PER_SECOND / 250;
 /** Bytes of serial output in which the last line is looked for. */
 const LINE_MOST = 160;
 /** Units within which a guest has to reach the place where it pauses at its start. */
@@ -50,6 +53,11 @@ export class Lab {
   runTo: number | null = null;
   /** The fault that the last refused edit showed, while the machine has not moved. */
   shownFault: { readonly gva: number; readonly error: number; readonly time: number } | null = null;
+  /**
+   * Milliseconds that a halted PC jumped over in the last slice: a host that waits as long runs the guest's clock no
+   * faster than a wall's, and spends no processor time on a guest that has nothing to do.
+   */
+  rest = 0;
   private readonly trace: Trace;
   private readonly views = new Map<number, { readonly view: View; turned: number }>();
   /** How many times the views were collected. */
@@ -111,13 +119,16 @@ export class Lab {
       return this.machine.time - before;
     }
     const most = this.goal === null ? budget : Math.min(budget, this.goal - before);
+    machine.patience = IDLE_UNITS;
     const whole = machine.run(most);
+    machine.patience = Number.POSITIVE_INFINITY;
+    this.rest = (machine.idled / UNITS_PER_SECOND) * 1000;
     if (!whole) this.stopped();
     else if (this.goal !== null && machine.time >= this.goal) {
       machine.stop = { reason: "step", detail: "" };
       this.stopped();
     }
-    return machine.time - before;
+    return machine.time - before - machine.idled;
   }
 
   /** True while an experiment wants to be stepped. */

@@ -17,6 +17,7 @@ const PF = 14;
 const INPUT_SERIAL = 0;
 const INPUT_INTERRUPT = 1;
 const INPUT_ACCESS = 2;
+const INPUT_KEY = 3;
 /** `as` of the `edit` event. */
 const EDIT_DEVICE = 3;
 
@@ -45,6 +46,8 @@ export function refuseInput(machine: Machine, input: Input): string | null {
     case "control":
     case "invlpg":
       return checkControl(machine);
+    case "keys":
+      return machine.pc === null ? "a bare machine has no keyboard: only a pc has one" : null;
     default:
       return null;
   }
@@ -63,6 +66,10 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
     case "serial":
       for (const byte of input.bytes) if (trace.on) trace.emit(EV_INPUT, INPUT_SERIAL, byte);
       machine.serial.receive(input.bytes);
+      return DONE;
+    case "keys":
+      for (const code of input.codes) if (trace.on) trace.emit(EV_INPUT, INPUT_KEY, code);
+      for (const key of keysOf(input.codes)) machine.pc?.board.keyboard.key(key);
       return DONE;
     case "interrupt":
       if (trace.on) trace.emit(EV_INPUT, INPUT_INTERRUPT, input.vector);
@@ -107,6 +114,17 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
       invalidate(machine, input.gva);
       return DONE;
   }
+}
+
+/** Splits scan codes into keys: a prefix belongs to the code behind it (0xe1 to two). */
+function keysOf(codes: Uint8Array): number[][] {
+  const keys: number[][] = [];
+  for (let i = 0; i < codes.length; ) {
+    const length = codes[i] === 0xe1 ? 3 : codes[i] === 0xe0 ? 2 : 1;
+    keys.push([...codes.subarray(i, i + length)]);
+    i += length;
+  }
+  return keys;
 }
 
 function dma(machine: Machine, gpa: number, bytes: Uint8Array): void {

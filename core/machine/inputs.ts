@@ -24,6 +24,8 @@ export type ControlRegister = "cr0" | "cr3" | "cr4" | "efer";
 
 export type Input =
   | { readonly kind: "serial"; readonly bytes: Uint8Array }
+  /** Keys of a PC's keyboard: scan codes of set 1, with 0xe0 before the grey ones; bit 7: released. */
+  | { readonly kind: "keys"; readonly codes: Uint8Array }
   | Edit
   /** A device writes memory: KVM is not told. */
   | { readonly kind: "dma"; readonly gpa: number; readonly bytes: Uint8Array }

@@ -5,6 +5,7 @@
  * Between two calls of `run` it stands at a boundary: a unit retired, a delivery done, an exit handled or an input
  * applied, never inside one. Inputs are applied there, at once, and logged with the boundary they were applied at.
  */
+import { IRQ_COM1 } from "../devices/board.ts";
 import { COM1_PORT, COM1_PORTS, PortBus, SERIAL_VECTOR, SerialPort } from "../devices/index.ts";
 import type { LoadedImage } from "../images/index.ts";
 import {
@@ -36,11 +37,15 @@ import {
   STEP_NORMAL,
 } from "../x86/door.ts";
 import { FLAG_IF } from "../x86/flags.ts";
+import { CS, ES } from "../x86/isa/insn.ts";
+import { LDTR } from "../x86/segment-cache.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
+import { leaveAsBooted } from "./as-booted.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
 import { startControls } from "./controls.ts";
 import { type EditOutcome, writePhysical } from "./edits.ts";
 import { type Input, type LoggedInput, type Stamp, sameStamp } from "./inputs.ts";
+import { type Media, Pc } from "./pc.ts";
 import {
   ANY_READ,
   CR0_WP,
@@ -71,6 +76,8 @@ const REPLAY_STEPS = 10_000;
 export const POLICY_IDS: readonly string[] = POLICIES.map((policy) => policy.id);
 
 /** A wish that the machine cannot fulfil, in words. Nothing was changed. */
+const NO_ROM = new Uint8Array(0);
+
 export class MachineError extends Error {}
 
 export class Machine {
@@ -97,11 +104,18 @@ export class Machine {
   private eventsSeen = 0;
   /** External interrupts that somebody raised and the guest did not take yet. */
   private raised: number[] = [];
+  /** The PC's board and ROM; null on the bare machine. */
+  readonly pc: Pc | null;
+  /** Units that a halted PC may jump over in one `run` before it comes back early: whoever paces it sets this. */
+  patience = Number.POSITIVE_INFINITY;
+  /** Units that the last `run` jumped over. */
+  idled = 0;
   private readonly bareBus: GuestBus;
   /** True after a triple fault or a bug: nothing runs any more. */
   private dead = false;
 
-  constructor(setup: MachineSetup, trace: Trace = new Trace()) {
+  /** @param media disks, floppy and ROM of a PC; the bare machine has none */
+  constructor(setup: MachineSetup, trace: Trace = new Trace(), media: Media = {}) {
     const { memory, slots } = layOutMemory(setup);
     this.setup = setup;
     this.memory = memory;
@@ -113,20 +127,30 @@ export class Machine {
     this.cpu.acknowledged = (vector) => {
       // An interrupt raised by hand is an edge: it is gone when it is taken. The serial port's is a level.
       if (this.raised[0] === vector) this.raised.shift();
+      else this.pc?.board.acknowledge();
       this.updateLine();
     };
     this.serial = new SerialPort(
-      () => this.updateLine(),
+      () => {
+        if (this.pc === null) this.updateLine();
+        else this.pc.board.setIrq(IRQ_COM1, this.serial.interrupting);
+      },
       (byte) => {
         if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
       },
     );
     this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
+    this.pc =
+      setup.machine === "pc" ? new Pc(this, media, media.rom ?? NO_ROM, () => this.updateLine()) : null;
   }
 
   /** A machine with an image in its memory and its registers, at the image's first instruction. */
   static boot(setup: MachineSetup, image: LoadedImage, trace?: Trace): Machine {
-    const machine = new Machine(setup, trace);
+    const { disks, floppy, rom } = image;
+    const machine = new Machine(setup, trace, { disks, floppy, rom });
+    const { pc } = machine;
+    pc?.placeRom();
+    if (pc !== null && image.start !== "reset") leaveAsBooted(machine, pc);
     machine.load(image);
     machine.takeOver();
     return machine;
@@ -165,6 +189,10 @@ export class Machine {
     for (const zero of image.zeros) this.zero(zero.gpa, zero.length);
     for (const write of image.writes) writePhysical(this, write.gpa, write.bytes);
     const { cpu } = this;
+    if (image.start === "reset") {
+      cpu.powerOn();
+      return;
+    }
     const { eax, ecx, edx, ebx, esp, ebp, esi, edi } = image.regs;
     [eax, ecx, edx, ebx, esp, ebp, esi, edi].forEach((value, i) => {
       cpu.regs[i] = value;
@@ -172,6 +200,9 @@ export class Machine {
     cpu.eip = image.entry | 0;
     cpu.gdtBase = image.gdt.base | 0;
     cpu.gdtLimit = image.gdt.limit;
+    const { code, data } = image.gdt;
+    if (code !== undefined) cpu.segSelector[CS] = code;
+    if (data !== undefined) for (let seg = ES; seg < LDTR; seg++) if (seg !== CS) cpu.segSelector[seg] = data;
     if (image.controls !== undefined) startControls(this, image.controls);
   }
 
@@ -211,31 +242,68 @@ export class Machine {
     // What an input broke stops the machine before anything runs.
     const broken = this.watch.take();
     if (broken !== null) return this.halt("finding", broken);
+    const board = this.pc?.board ?? null;
+    this.idled = 0;
     while (cpu.time < goal) {
+      let limit = goal;
+      if (board !== null) {
+        cpu.resume();
+        if (board.due <= cpu.time) board.advance(cpu.time);
+        limit = Math.min(goal, board.due);
+      }
       const stepwise = this.watch.stepwise || this.stopAtEvents !== null;
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       if (stepwise) this.watch.begin(cpu.eip >>> 0);
-      const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(goal - cpu.time);
+      const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(limit - cpu.time);
       const disposition = code === RUN_EXIT ? this.handleExit() : code;
       this.watch.behindBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
-        return this.standStill();
+        if (this.pc?.resetWanted !== true) {
+          if (!this.jump(goal)) return this.standStill();
+          if (this.idled >= this.patience) return true;
+          continue;
+        }
       }
       if (disposition === RUN_SHUTDOWN && !this.tripleFault()) {
         this.dead = true;
         return this.halt("triple-fault", `at ${hex(cpu.eip)}`);
       }
+      if (this.pc !== null && !this.heedBoard(this.pc)) return false;
       if (disposition === RUN_UNIMPLEMENTED) return this.halt("unimplemented", this.describeUnimplemented());
       if (disposition === RUN_BREAK) return this.halt("breakpoint", hex(cpu.eip));
       const finding = this.watch.take();
       if (finding !== null) return this.halt("finding", finding);
       if (this.sawEvent()) return this.halt("event", "");
-      if (code === RUN_BUDGET && cpu.time < goal && !stepwise)
+      if (code === RUN_BUDGET && cpu.time < limit && !stepwise)
         throw new Error("the processor came back early");
     }
     // The budget's last unit may have been a HLT: that is how it stopped, under every policy.
-    return cpu.halted && !this.canWake() ? this.standStill() : true;
+    if (!cpu.halted || this.canWake() || (board !== null && this.waiting && board.due < Infinity))
+      return true;
+    return this.standStill();
+  }
+
+  /** A halted PC: time jumps to what a device does next, or to `goal`. False: no device will ever wake it. */
+  private jump(goal: number): boolean {
+    const { cpu, pc } = this;
+    if (pc === null || !this.waiting || pc.board.due === Infinity) return false;
+    const units = Math.min(goal, pc.board.due) - cpu.time;
+    if (units > 0) {
+      cpu.jumps += units;
+      this.idled += units;
+    }
+    return true;
+  }
+
+  /** What the board asks for between two instructions. False: the machine stops. */
+  private heedBoard(pc: Pc): boolean {
+    if (pc.resetWanted) this.resetProcessor();
+    if (pc.a20Moved) pc.moveA20();
+    if (pc.exitCode < 0) return true;
+    const code = pc.exitCode;
+    pc.exitCode = -1;
+    return this.halt("debug-exit", `the guest wrote ${code} to port 0xf4`);
   }
 
   /** A shutdown is an event, and the end unless the setup says that it resets. True: the machine goes on. */
@@ -248,6 +316,7 @@ export class Machine {
 
   /** Resets the processor: it goes on in real mode at FFFFFFF0. Memory stays. A unit of time passes. */
   resetProcessor(): void {
+    this.pc?.reset();
     this.cpu.powerOn();
     this.cpu.jumps++;
     this.kvm?.guestReset();
@@ -371,10 +440,14 @@ export class Machine {
     this.updateLine();
   }
 
-  /** The level of the interrupt line: interrupts raised by hand first, then the serial port's. */
+  /** The level of the interrupt line: interrupts raised by hand first, then the PC's controllers or the serial port's. */
   private updateLine(): void {
     const first = this.raised[0];
-    this.cpu.interruptLine = first ?? (this.serial.interrupting ? SERIAL_VECTOR : -1);
+    // While the PC's board is being made there is none yet, and nothing to ask for.
+    const pc: Pc | null | undefined = this.pc;
+    if (first !== undefined) this.cpu.interruptLine = first;
+    else if (pc) this.cpu.interruptLine = pc.board.vector;
+    else this.cpu.interruptLine = this.serial.interrupting && pc === null ? SERIAL_VECTOR : -1;
   }
 
   /** Changes the audit's mode and what a finding does; neither touches the machine's state. */
@@ -505,6 +578,7 @@ export class Machine {
     this.dead = snapshot.over;
     this.watch.findings.load(snapshot.findings);
     this.serial.load(snapshot.serial);
+    if (snapshot.pc !== null && snapshot.pc !== undefined) this.pc?.load(snapshot.pc);
   }
 
   /**
@@ -530,11 +604,15 @@ export class Machine {
   /** One boundary further: a unit, a delivery or an exit. */
   private stepBoundary(): void {
     try {
+      const board = this.pc?.board;
+      this.cpu.resume();
+      if (board !== undefined && board.due <= this.cpu.time) board.advance(this.cpu.time);
       this.watch.prepare();
       this.watch.begin(this.cpu.eip >>> 0);
       const code = this.cpu.step(STEP_NORMAL);
       if (code === RUN_EXIT) this.handleExit();
       this.watch.behindBoundary(code === RUN_EXIT);
+      if (this.pc !== null) this.heedBoard(this.pc);
     } catch (error) {
       this.bug(error);
     }

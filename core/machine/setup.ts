@@ -2,6 +2,7 @@
  * What a machine is made of, and how it can come to stand still. The lab's protocol has a schema of the same shape;
  * these are the plain types that the floors below the lab need.
  */
+import type { MachineKind } from "../images/index.ts";
 import type { Tuning } from "../kvm/index.ts";
 import { HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
 import { MemorySlots } from "../memory/slots.ts";
@@ -12,6 +13,8 @@ export type TlbKind = "vmx" | "svm";
 export type AuditMode = "every" | "full" | "end" | "off";
 
 export interface MachineSetup {
+  /** Absent: bare. */
+  readonly machine?: MachineKind | undefined;
   /** Bytes of memory from guest-physical 0. */
   readonly memory: number;
   /** Bytes of memory from guest-physical 4 GiB; 0 for none. */
@@ -49,6 +52,7 @@ export type StopReason =
   | "max-instructions"
   | "triple-fault"
   | "unimplemented"
+  | "debug-exit"
   | "finding"
   | "bug";
 
@@ -60,11 +64,38 @@ export interface Stop {
 /** First guest frame of the memory above 4 GiB. */
 export const HIGH_GFN = 0x10_0000;
 
-/** The host memory and slots for a setup: the hypervisor's frames first, then memory from 0, then that from 4 GiB. */
+/** A `pc` has no memory from here ... */
+export const PC_HOLE_GFN = 0xa0;
+/** ... to here, where the 32 KiB of the display adapter's text begin. Behind them lies the memory from C0000. */
+export const PC_TEXT_GFN = 0xb8;
+/** Bytes of the ROM at the top of 4 GiB: the largest that there may be. */
+export const PC_ROM_MOST = 256 * 1024;
+/** Least and most bytes of a `pc`'s memory from 0: the ROM and the APICs lie at the top of 4 GiB. */
+export const PC_MEMORY_LEAST = 2 * 2 ** 20;
+export const PC_MEMORY_MOST = 0xfec0_0000;
+
+/**
+ * The host memory and slots for a setup: the hypervisor's frames first, then the slots one behind the other. A `pc` uses
+ * all four that KVM had: below the hole, from the text memory on, the ROM, and the memory above 4 GiB.
+ */
 export function layOutMemory(setup: MachineSetup): { memory: HostMemory; slots: MemorySlots } {
   const low = Math.ceil(setup.memory / PAGE_SIZE);
   const high = Math.ceil(setup.memoryHigh / PAGE_SIZE);
-  const slots = [{ gfn: 0, pages: low, hfn: HYPERVISOR_FRAMES }];
-  if (high > 0) slots.push({ gfn: HIGH_GFN, pages: high, hfn: HYPERVISOR_FRAMES + low });
-  return { memory: new HostMemory(HYPERVISOR_FRAMES + low + high), slots: new MemorySlots(slots) };
+  const rom = PC_ROM_MOST / PAGE_SIZE;
+  const ranges: (readonly [gfn: number, pages: number])[] =
+    setup.machine === "pc"
+      ? [
+          [0, PC_HOLE_GFN],
+          [PC_TEXT_GFN, low - PC_TEXT_GFN],
+          [HIGH_GFN - rom, rom],
+        ]
+      : [[0, low]];
+  if (high > 0) ranges.push([HIGH_GFN, high]);
+  let hfn = HYPERVISOR_FRAMES;
+  const slots = ranges.map(([gfn, pages]) => {
+    const slot = { gfn, pages, hfn };
+    hfn += pages;
+    return slot;
+  });
+  return { memory: new HostMemory(hfn), slots: new MemorySlots(slots) };
 }

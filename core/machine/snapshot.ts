@@ -11,6 +11,7 @@ import type { DatedViolation } from "./findings.ts";
 import { type LoggedInput, logFromPlain, logToPlain } from "./inputs.ts";
 import { Machine, MachineError } from "./machine.ts";
 import { loadMemory, type MemoryImage, saveMemory } from "./memory-image.ts";
+import type { PcState } from "./pc.ts";
 import type { MachineSetup, Stop } from "./setup.ts";
 
 export interface Snapshot {
@@ -21,6 +22,8 @@ export interface Snapshot {
   /** Null on the bare machine. */
   readonly kvm: Plain;
   readonly serial: SerialState;
+  /** Null (or, in older files, absent) on the bare machine. */
+  readonly pc?: PcState | null;
   readonly raised: readonly number[];
   readonly exits: number;
   readonly stop: Stop;
@@ -33,6 +36,8 @@ const MAGIC = "QUADSNAP";
 export const SNAPSHOT_FORMAT = 2;
 
 export function takeSnapshot(machine: Machine): Snapshot {
+  // That the board wanted a boundary is no state: the machine stands at one.
+  machine.cpu.resume();
   return {
     setup: machine.setup,
     memory: saveMemory(machine.memory),
@@ -40,13 +45,14 @@ export function takeSnapshot(machine: Machine): Snapshot {
     cpu: machine.cpu.save(),
     kvm: ((machine.kvm ?? machine.nested)?.save() ?? null) as unknown as Plain,
     serial: machine.serial.save(),
+    pc: machine.pc?.save() ?? null,
     ...machine.saveRest(),
   };
 }
 
 /** A new machine in the state of a snapshot. @throws Error with a sentence when the snapshot does not fit together */
 export function restoreSnapshot(snapshot: Snapshot, trace?: Trace): Machine {
-  const machine = new Machine(snapshot.setup, trace);
+  const machine = new Machine(snapshot.setup, trace, snapshot.pc?.media);
   loadMemory(machine.memory, snapshot.memory);
   machine.slots.dirty.forEach((bits, i) => {
     bits.set(snapshot.dirty[i]!);

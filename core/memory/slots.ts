@@ -9,35 +9,56 @@ export interface MemorySlot {
   readonly hfn: number;
 }
 
+/** KVM_MEMORY_SLOTS of the reference. */
+export const MEMORY_SLOTS = 4;
+
+/** Address bit 20 as a bit of a frame number, and the frame at 4 GiB. */
+const A20_BIT = 0x100;
+const A20_END = 0x10_0000;
+
 export class MemorySlots {
+  /** Level of the A20 gate. While it is closed, bit 20 of every physical address below 4 GiB is 0 on the bus. */
+  a20 = true;
   readonly slots: readonly MemorySlot[];
   /** One bit a page and slot: set when the page was marked dirty (mark_page_dirty). */
   readonly dirty: readonly Uint8Array[];
+  /** First gfn, first gfn behind, and hfn - gfn of each slot; -1, -1, 0 for one that is not there. */
   private readonly gfn0: number;
   private readonly end0: number;
   private readonly delta0: number;
   private readonly gfn1: number;
   private readonly end1: number;
   private readonly delta1: number;
+  private readonly gfn2: number;
+  private readonly end2: number;
+  private readonly delta2: number;
+  private readonly gfn3: number;
+  private readonly end3: number;
+  private readonly delta3: number;
 
-  /** @param slots at most two: memory from 0, and memory from 4 GiB. Ascending, not overlapping. */
+  /** @param slots one to four; ascending, not overlapping, also in the host's frames */
   constructor(slots: readonly MemorySlot[]) {
-    if (slots.length < 1 || slots.length > 2) throw new RangeError("one or two memory slots are possible");
+    if (slots.length < 1 || slots.length > MEMORY_SLOTS)
+      throw new RangeError(`one to ${MEMORY_SLOTS} memory slots are possible`);
     this.slots = slots;
     this.dirty = slots.map((s) => new Uint8Array((s.pages + 7) >> 3));
-    const [a, b] = slots;
-    this.gfn0 = a!.gfn;
-    this.end0 = a!.gfn + a!.pages;
-    this.delta0 = a!.hfn - a!.gfn;
-    this.gfn1 = b?.gfn ?? -1;
-    this.end1 = b === undefined ? -1 : b.gfn + b.pages;
-    this.delta1 = b === undefined ? 0 : b.hfn - b.gfn;
+    const part = (i: number): readonly [number, number, number] => {
+      const slot = slots[i];
+      return slot === undefined ? [-1, -1, 0] : [slot.gfn, slot.gfn + slot.pages, slot.hfn - slot.gfn];
+    };
+    [this.gfn0, this.end0, this.delta0] = part(0);
+    [this.gfn1, this.end1, this.delta1] = part(1);
+    [this.gfn2, this.end2, this.delta2] = part(2);
+    [this.gfn3, this.end3, this.delta3] = part(3);
   }
 
   /** Host frame of a guest frame, or -1 where there is no memory. */
-  hfnOf(gfn: number): number {
+  hfnOf(pfn: number): number {
+    const gfn = this.a20 || pfn >= A20_END ? pfn : pfn & ~A20_BIT;
     if (gfn >= this.gfn0 && gfn < this.end0) return gfn + this.delta0;
     if (gfn >= this.gfn1 && gfn < this.end1) return gfn + this.delta1;
+    if (gfn >= this.gfn2 && gfn < this.end2) return gfn + this.delta2;
+    if (gfn >= this.gfn3 && gfn < this.end3) return gfn + this.delta3;
     return -1;
   }
 
@@ -47,6 +68,10 @@ export class MemorySlots {
     if (a >= this.gfn0 && a < this.end0) return a;
     const b = hfn - this.delta1;
     if (b >= this.gfn1 && b < this.end1) return b;
+    const c = hfn - this.delta2;
+    if (c >= this.gfn2 && c < this.end2) return c;
+    const d = hfn - this.delta3;
+    if (d >= this.gfn3 && d < this.end3) return d;
     return -1;
   }
 
@@ -54,6 +79,8 @@ export class MemorySlots {
   slotOf(gfn: number): number {
     if (gfn >= this.gfn0 && gfn < this.end0) return 0;
     if (gfn >= this.gfn1 && gfn < this.end1) return 1;
+    if (gfn >= this.gfn2 && gfn < this.end2) return 2;
+    if (gfn >= this.gfn3 && gfn < this.end3) return 3;
     return -1;
   }
 

@@ -363,8 +363,8 @@ const rows: readonly Omit<EventKind, "id">[] = [
   {
     name: "input",
     group: "outside",
-    help: "Input arrived: a serial byte, an interrupt, or an access made by hand at an address.",
-    fields: [f1("kind", { names: ["serial", "interrupt", "access"] }), f1("value", "hex32")],
+    help: "Input arrived: a serial byte, an interrupt, a key, or an access made by hand at an address.",
+    fields: [f1("kind", { names: ["serial", "interrupt", "access", "key"] }), f1("value", "hex32")],
   },
   {
     name: "policy",
@@ -492,6 +492,30 @@ const rows: readonly Omit<EventKind, "id">[] = [
     help: "An exception while #DF was being delivered: the processor shut down.",
     fields: [f1("at", "gva"), f1("then", { names: ["stopped", "reset"] })],
   },
+  {
+    name: "post",
+    group: "outside",
+    help: "The guest wrote a code to the POST port (0x80).",
+    fields: [f1("code", "hex32")],
+  },
+  {
+    name: "debug_out",
+    group: "outside",
+    help: "The guest wrote a byte to the debug console (port 0xe9).",
+    fields: [f1("byte", "hex32")],
+  },
+  {
+    name: "reset",
+    group: "outside",
+    help: "The guest reset the PC: through the keyboard controller, port 0x92 or 0xcf9, or by a triple fault.",
+    fields: [f1("at", "gva")],
+  },
+  {
+    name: "a20",
+    group: "outside",
+    help: "The A20 gate opened or closed.",
+    fields: [f1("gate", { names: ["closed", "open"] })],
+  },
 ];
 
 /** All event kinds; the index is the id that a record carries. */
@@ -545,3 +569,7 @@ export const EV_SET_SPTE = idOf("mmu_set_spte");
 export const EV_SPTE_REQUESTED = idOf("spte_requested");
 export const EV_ZAP_ALL_FAST = idOf("zap_all_fast");
 export const EV_TRIPLE_FAULT = idOf("triple_fault");
+export const EV_POST = idOf("post");
+export const EV_DEBUG_OUT = idOf("debug_out");
+export const EV_RESET = idOf("reset");
+export const EV_A20 = idOf("a20");

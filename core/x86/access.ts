@@ -120,6 +120,23 @@ export function storeHost(cpu: Cpu, host: number, size: number, value: number): 
   store(cpu, host, size, value);
 }
 
+/** Reads 1, 2 or 4 bytes where there is no memory: a device's, or all ones. `pfn` as in the TLB. */
+export function mmioRead(cpu: Cpu, pfn: number, offset: number, size: number): number {
+  if (cpu.mmio === null) return ones(size);
+  const before = cpu.attention;
+  const value = cpu.mmio.readMmio(pfn * 4096 + offset, size);
+  if (cpu.attention !== before) cpu.leaveBlock();
+  return value;
+}
+
+/** Writes 1, 2 or 4 bytes where there is no memory. What the device asks for is seen behind this very instruction. */
+export function mmioWrite(cpu: Cpu, pfn: number, offset: number, size: number, value: number): void {
+  if (cpu.mmio === null) return;
+  const before = cpu.attention;
+  cpu.mmio.writeMmio(pfn * 4096 + offset, size, value);
+  if (cpu.attention !== before) cpu.leaveBlock();
+}
+
 const ones = (size: number): number => (size === 1 ? 0xff : size === 2 ? 0xffff : -1);
 
 /** Reads at a linear address. `user`: ACCESS_USER or 0. */
@@ -137,7 +154,7 @@ export function linearRead(cpu: Cpu, la: number, size: number, user: number): nu
     return 0;
   }
   const hfn = tlb.hfns[i]!;
-  if (hfn < 0) return ones(size);
+  if (hfn < 0) return mmioRead(cpu, tlb.pfns[i]!, offset, size);
   tlb.derive(i, cpu.paging.wp);
   return load(cpu, (hfn << 12) | offset, size);
 }
@@ -175,7 +192,10 @@ export function linearWrite(cpu: Cpu, la: number, size: number, value: number, u
     return;
   }
   const hfn = tlb.hfns[i]!;
-  if (hfn < 0) return;
+  if (hfn < 0) {
+    mmioWrite(cpu, tlb.pfns[i]!, offset, size, value);
+    return;
+  }
   storeHost(cpu, (hfn << 12) | offset, size, value);
   tlb.derive(i, cpu.paging.wp);
 }

@@ -16,6 +16,8 @@ export const ATT_NMI = 256; // an NMI waits and is not blocked
 export const ATT_WATCH = 512; // DR7 enables a breakpoint: every instruction is a matter of its own
 export const ATT_WATCHED = 2048; // a store into a watched frame: the run comes back behind its instruction
 
+export const ATT_YIELD = 4096; // somebody outside wants the run to come back at this boundary
+
 /** Flags that make every instruction a matter of its own. */
 export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
 

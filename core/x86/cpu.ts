@@ -31,6 +31,7 @@ import {
   ATT_SHADOW,
   ATT_STACK,
   ATT_WATCHED,
+  ATT_YIELD,
   FLAT_CODE,
   FLAT_STACK,
   JUMP_ENTRIES,
@@ -45,6 +46,7 @@ import {
   EXIT_NONE,
   type ExitInfo,
   type IoBus,
+  type MmioBus,
   type PhysicalBus,
   type Processor,
   RUN_EXIT,
@@ -56,6 +58,7 @@ import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags }
 import { Fpu } from "./fpu/state.ts";
 import { EDX } from "./isa/exec/operand.ts";
 import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
+import { PAT_RESET } from "./msr.ts";
 import { FAST_EMPTY, FAST_WORDS, Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
 import { run, step } from "./run.ts";
@@ -75,7 +78,15 @@ import {
   TR,
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
-import { applyControls, PAT_RESET } from "./system.ts";
+import { applyControls } from "./system.ts";
+
+/** The register that says where the local APIC is. */
+export interface ApicBase {
+  /** Bits 0 to 31 of IA32_APIC_BASE. */
+  read(): number;
+  /** Bits 0 to 31, reserved ones clear. */
+  write(low: number): void;
+}
 
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
@@ -129,6 +140,10 @@ export class Cpu implements Processor, TraceClock {
   readonly blocks: BlockCache;
   readonly trace: Trace;
   io: IoBus;
+  /** Devices at addresses without memory, or null: nothing answers there. */
+  mmio: MmioBus | null = null;
+  /** IA32_APIC_BASE, or null: no APIC, and CPUID says so. */
+  apic: ApicBase | null = null;
   /** The derived arrays of the current privilege. */
   fastRead: Int32Array;
   fastWrite: Int32Array;
@@ -782,6 +797,21 @@ export class Cpu implements Processor, TraceClock {
   /** The run comes back at the boundary behind the instruction or delivery in flight: `run` answers RUN_RETIRED. */
   stopBehind(): void {
     this.attention |= ATT_WATCHED;
+    this.leaveBlock();
+  }
+
+  /** Somebody outside wants the run to come back at the next boundary. Within a store of a block: see `leaveBlock`. */
+  yield(): void {
+    this.attention |= ATT_YIELD;
+  }
+
+  /** Whoever asked for the boundary has had it. */
+  resume(): void {
+    this.attention &= ~ATT_YIELD;
+  }
+
+  /** The block in flight ends behind its present instruction, so that the run loop looks up. */
+  leaveBlock(): void {
     if (this.running === null) return;
     // As when code is stored into: the block that runs is dropped, and the run loop looks up behind the instruction.
     const la = (this.traceEip + this.csBase) | 0;

@@ -1,6 +1,6 @@
 /**
- * CPUID of the processor that this is, and no more: a 32-bit family 6 with x87 but without MMX, SSE and APIC
- * (SDM vol. 2, CPUID). The feature bits agree with what movToCr, wrmsr and the instruction table accept.
+ * CPUID of the processor that this is, and no more: a 32-bit family 6 with x87 but without MMX and SSE, and with an APIC where
+ * the machine has one (SDM vol. 2, CPUID). The feature bits agree with what movToCr, wrmsr and the instruction table accept.
  */
 import { MAXPHYADDR } from "../memory/host-memory.ts";
 import type { Cpu } from "./cpu.ts";
@@ -14,6 +14,8 @@ export const FEATURE_TSC = 1 << 4;
 export const FEATURE_MSR = 1 << 5;
 export const FEATURE_PAE = 1 << 6;
 export const FEATURE_CX8 = 1 << 8;
+/** A local APIC, enabled by IA32_APIC_BASE. */
+export const FEATURE_APIC = 1 << 9;
 export const FEATURE_SEP = 1 << 11;
 export const FEATURE_PGE = 1 << 13;
 export const FEATURE_CMOV = 1 << 15;
@@ -35,6 +37,8 @@ const FEATURES =
   FEATURE_PAT |
   FEATURE_PSE36 |
   FEATURE_FXSR;
+/** Bit 11 of IA32_APIC_BASE. */
+const APIC_BASE_ENABLE = 1 << 11;
 /** 8000_0001H EDX. */
 const FEATURE_NX = 1 << 20;
 
@@ -92,6 +96,8 @@ export function cpuid(cpu: Cpu): number {
   cpu.regs[0] = eax;
   cpu.regs[3] = ebx;
   cpu.regs[1] = ecx;
-  cpu.regs[2] = edx;
+  // The feature flag follows the enable bit (SDM vol. 3, 10.4.3). The initial APIC ID, EBX bits 31 to 24, is 0.
+  const apic = eax === SIGNATURE && cpu.apic !== null && (cpu.apic.read() & APIC_BASE_ENABLE) !== 0;
+  cpu.regs[2] = apic ? edx | FEATURE_APIC : edx;
   return NEXT;
 }

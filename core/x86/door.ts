@@ -251,6 +251,8 @@ export interface Processor {
   intercepts: number;
   readonly exit: ExitInfo;
   emulator: EmulatorPort | null;
+  /** Devices at addresses without memory; null: nothing answers there. For accesses of the hypervisor's emulator. */
+  readonly mmio: MmioBus | null;
   /** True after an access that raised a fault or an exit; cleared by the run loop. */
   readonly faulted: boolean;
   /** Raises #PF for an emulated access: an exception to be delivered (never an exit). Error code as given. */

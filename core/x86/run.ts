@@ -14,6 +14,7 @@ import {
   ATT_STACK,
   ATT_WATCH,
   ATT_WATCHED,
+  ATT_YIELD,
   FLAGS_STEPWISE,
 } from "./attention.ts";
 import { nameStop, RETIRED_STOP, STEP_NEXT } from "./between.ts";
@@ -46,7 +47,7 @@ const GO = -1;
 
 /**
  * Runs until `budget` units retired, or until one of the RUN_ reasons but FAULTED; RETIRED: behind an instruction that
- * stored into a watched frame, until whoever watches takes ATT_WATCHED back.
+ * stored into a watched frame, or that somebody asked to come back behind, until they take ATT_WATCHED or ATT_YIELD back.
  */
 export function run(cpu: Cpu, budget: number): number {
   const limit = cpu.retired + budget;
@@ -55,7 +56,7 @@ export function run(cpu: Cpu, budget: number): number {
     if (left <= 0) return RUN_BUDGET;
     let answer: number;
     if ((cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) {
-      if ((cpu.attention & ATT_WATCHED) !== 0) return RUN_RETIRED;
+      if ((cpu.attention & (ATT_WATCHED | ATT_YIELD)) !== 0) return RUN_RETIRED;
       answer = attend(cpu, true);
       if (answer === GO && atBreakpoint(cpu)) return RUN_BREAK;
       if (answer === GO) answer = mustStep(cpu) ? one(cpu) : runBlocks(cpu, left);

@@ -3,30 +3,24 @@
  * flag, ports (SDM vol. 3, 2.5, 2.8, 4.10.4; vol. 2). Privilege comes first, then an armed exit, then everything else.
  * Functions answer an Exec answer (insn.ts) unless they say otherwise.
  */
-import { EV_CR_WRITE, EV_WRMSR, FLUSH_CR } from "../trace/events.ts";
-import { nestedFault, systemRead } from "./access.ts";
+import { EV_CR_WRITE, FLUSH_CR } from "../trace/events.ts";
+import { nestedFault } from "./access.ts";
 import { ATT_HALTED, ATT_SHADOW } from "./attention.ts";
 import type { Cpu } from "./cpu.ts";
-import { DR7_RESET, watchPort } from "./debug.ts";
 import {
   EXIT_CLTS,
   EXIT_CR_READ,
   EXIT_CR_WRITE,
   EXIT_HLT,
   EXIT_INVLPG,
-  EXIT_IO,
   EXIT_LMSW,
-  EXIT_RDMSR,
-  EXIT_WRMSR,
   PAGING_32,
   PAGING_OFF,
   PAGING_PAE,
 } from "./door.ts";
 import { GP, UD } from "./exceptions.ts";
-import { MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_SYSENTER_ESP } from "./fast-call.ts";
-import { FLAG_IF, FLAG_IOPL, FLAG_VM, REST } from "./flags.ts";
+import { FLAG_IF, FLAG_IOPL, REST } from "./flags.ts";
 import { BRANCH, NEXT, STOP } from "./isa/insn.ts";
-import { isUnusable, TR } from "./segment-cache.ts";
 
 export const CR0_PE = 1 << 0;
 export const CR0_MP = 1 << 1;
@@ -56,18 +50,6 @@ export const CR4_OSFXSR = 1 << 9;
 /** What this processor's CPUID offers; other bits are reserved. */
 export const CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR;
 
-const TWO_32 = 2 ** 32;
-
-export const MSR_TSC = 0x10;
-/** The P6's two performance counters and what they would count. Kept as written: nothing is counted. */
-export const MSR_PERFCTR0 = 0xc1;
-export const MSR_PERFCTR1 = 0xc2;
-export const MSR_EVNTSEL0 = 0x186;
-export const MSR_EVNTSEL1 = 0x187;
-/** IA32_PAT: without it the PAT bits of entries would be reserved (SDM vol. 3, 4.3, 4.4). Memory types are not simulated. */
-export const MSR_PAT = 0x277;
-/** Both halves of its value after a reset (SDM vol. 3, 11.12.4). */
-export const PAT_RESET = 0x0007_0406;
 export const MSR_EFER = 0xc000_0080 | 0;
 export const EFER_NXE = 1 << 11;
 
@@ -296,146 +278,6 @@ function storeTable(cpu: Cpu, seg: number, ea: number, limit: number, base: numb
   return cpu.faulted ? STOP : NEXT;
 }
 
-/** Each byte of IA32_PAT is one of six memory types (SDM vol. 3, table 11-10). */
-function validPat(word: number): boolean {
-  for (let shift = 0; shift < 32; shift += 8) {
-    const type = (word >>> shift) & 0xff;
-    if (type > 7 || type === 2 || type === 3) return false;
-  }
-  return true;
-}
-
-/** RDMSR: ECX names it, EDX:EAX get it. Known: TSC, PAT, EFER. */
-export function rdmsr(cpu: Cpu): number {
-  if (cpu.cpl !== 0) return cpu.raise(GP, 0);
-  const msr = cpu.regs[1]!;
-  if (cpu.intercepting(EXIT_RDMSR)) {
-    cpu.exit.msr = msr;
-    return cpu.exitFor(EXIT_RDMSR);
-  }
-  switch (msr) {
-    case MSR_TSC:
-      readTsc(cpu);
-      return NEXT;
-    case MSR_EFER:
-      cpu.regs[0] = cpu.efer;
-      cpu.regs[2] = 0;
-      return NEXT;
-    case MSR_PAT:
-      cpu.regs[0] = cpu.patLow;
-      cpu.regs[2] = cpu.patHigh;
-      return NEXT;
-    case MSR_SYSENTER_CS:
-      return read32(cpu, cpu.sysenterCs);
-    case MSR_SYSENTER_ESP:
-      return read32(cpu, cpu.sysenterEsp);
-    case MSR_SYSENTER_EIP:
-      return read32(cpu, cpu.sysenterEip);
-    case MSR_PERFCTR0:
-    case MSR_PERFCTR1:
-      return readCounter(cpu, msr - MSR_PERFCTR0);
-    case MSR_EVNTSEL0:
-    case MSR_EVNTSEL1:
-      return read32(cpu, cpu.counters[4 + msr - MSR_EVNTSEL0]!);
-    default:
-      return cpu.raise(GP, 0);
-  }
-}
-
-function read32(cpu: Cpu, low: number): number {
-  cpu.regs[0] = low;
-  cpu.regs[2] = 0;
-  return NEXT;
-}
-
-/** A counter has 40 bits. */
-function readCounter(cpu: Cpu, n: number): number {
-  cpu.regs[0] = cpu.counters[n * 2]!;
-  cpu.regs[2] = cpu.counters[n * 2 + 1]! & 0xff;
-  return NEXT;
-}
-
-/** RDPMC: ECX names one of the two counters of the P6 (SDM vol. 2, RDPMC). */
-export function rdpmc(cpu: Cpu): number {
-  if ((cpu.cr4 & CR4_PCE) === 0 && cpu.cpl !== 0) return cpu.raise(GP, 0);
-  const n = cpu.regs[1]!;
-  return n === 0 || n === 1 ? readCounter(cpu, n) : cpu.raise(GP, 0);
-}
-
-export function wrmsr(cpu: Cpu): number {
-  if (cpu.cpl !== 0) return cpu.raise(GP, 0);
-  const msr = cpu.regs[1]!;
-  const low = cpu.regs[0]!;
-  const high = cpu.regs[2]!;
-  if (cpu.intercepting(EXIT_WRMSR)) {
-    cpu.exit.msr = msr;
-    cpu.exit.value = low;
-    cpu.exit.valueHigh = high;
-    return cpu.exitFor(EXIT_WRMSR);
-  }
-  switch (msr) {
-    case MSR_TSC:
-      setTsc(cpu, low, high);
-      break;
-    case MSR_EFER:
-      // CPUID offers NX and no long mode: every other bit is reserved.
-      if (high !== 0 || (low & ~EFER_NXE) !== 0) return cpu.raise(GP, 0);
-      cpu.efer = low;
-      applyControls(cpu);
-      break;
-    case MSR_PAT:
-      if (!validPat(low) || !validPat(high)) return cpu.raise(GP, 0);
-      cpu.patLow = low;
-      cpu.patHigh = high;
-      break;
-    case MSR_SYSENTER_CS:
-      cpu.sysenterCs = low;
-      break;
-    case MSR_SYSENTER_ESP:
-      cpu.sysenterEsp = low;
-      break;
-    case MSR_SYSENTER_EIP:
-      cpu.sysenterEip = low;
-      break;
-    case MSR_PERFCTR0:
-    case MSR_PERFCTR1:
-      // The upper byte is the sign of the lower word (SDM vol. 3, 18.7.8).
-      cpu.counters[(msr - MSR_PERFCTR0) * 2] = low;
-      cpu.counters[(msr - MSR_PERFCTR0) * 2 + 1] = low >> 31;
-      break;
-    case MSR_EVNTSEL0:
-    case MSR_EVNTSEL1:
-      cpu.counters[4 + msr - MSR_EVNTSEL0] = low;
-      break;
-    default:
-      return cpu.raise(GP, 0);
-  }
-  if (cpu.trace.on) cpu.trace.emit(EV_WRMSR, msr, low, high);
-  return BRANCH;
-}
-
-/** RDTSC counts the machine's time: retired units plus the jumps made while halted. */
-export function rdtsc(cpu: Cpu): number {
-  if ((cpu.cr4 & CR4_TSD) !== 0 && cpu.cpl !== 0) return cpu.raise(GP, 0);
-  readTsc(cpu);
-  return NEXT;
-}
-
-/** The counter is 64 bits wide, more than a number holds: its distance from the machine's time is kept in two halves. */
-function readTsc(cpu: Cpu): void {
-  const now = cpu.time;
-  const low = (now % TWO_32) + (cpu.tscLow >>> 0);
-  cpu.regs[0] = low | 0;
-  cpu.regs[2] = (Math.floor(now / TWO_32) + cpu.tscHigh + (low >= TWO_32 ? 1 : 0)) | 0;
-}
-
-function setTsc(cpu: Cpu, low: number, high: number): void {
-  const now = cpu.time;
-  const apart = (low >>> 0) - (now % TWO_32);
-  cpu.tscLow = apart | 0;
-  cpu.tscHigh = (high - Math.floor(now / TWO_32) - (apart < 0 ? 1 : 0)) | 0;
-}
-
 export function hlt(cpu: Cpu): number {
   if (cpu.cpl !== 0) return cpu.raise(GP, 0);
   if (cpu.intercepting(EXIT_HLT)) return cpu.exitFor(EXIT_HLT);
@@ -471,52 +313,3 @@ export function popfMask(cpu: Cpu, opsize: number): number {
   if (cpu.cpl === 0) mask |= FLAG_IOPL;
   return mask;
 }
-
-/** May this program use these ports: IOPL, or the I/O permission bitmap of a 32-bit TSS (SDM vol. 1, 19.5.2)? */
-function portAllowed(cpu: Cpu, port: number, size: number): boolean {
-  // Virtual-8086 mode asks the bitmap whatever IOPL says (SDM vol. 3, 20.2.8.1).
-  if (ioplAllows(cpu) && (cpu.regs[REST]! & FLAG_VM) === 0) return true;
-  const tr = cpu.segAttr[TR]!;
-  const limit = cpu.segLimit[TR]!;
-  if (!isUnusable(tr) && ((tr & 0xf) === 0xb || (tr & 0xf) === 0x9) && limit >= 0x67) {
-    const map = systemRead(cpu, (cpu.segBase[TR]! + 0x66) | 0, 2);
-    if (cpu.faulted) return false;
-    // Two bytes are always read, so that a port at a byte's end can be tested.
-    const at = map + (port >> 3);
-    if (at + 1 <= limit) {
-      const bits = systemRead(cpu, (cpu.segBase[TR]! + at) | 0, 2);
-      if (cpu.faulted) return false;
-      if (((bits >>> (port & 7)) & ((1 << size) - 1)) === 0) return true;
-    }
-  }
-  cpu.raise(GP, 0);
-  return false;
-}
-
-/** Reads a port; not an Exec answer: test `cpu.faulted`. */
-export function portIn(cpu: Cpu, port: number, size: number): number {
-  if (!portAllowed(cpu, port, size)) return 0;
-  if (cpu.intercepting(EXIT_IO)) {
-    cpu.exit.port = port;
-    cpu.exit.size = size;
-    cpu.exitFor(EXIT_IO);
-    return 0;
-  }
-  if (cpu.dr[7] !== DR7_RESET) watchPort(cpu, port, size);
-  return cpu.io.in(port, size);
-}
-
-/** Writes a port. Ends the block: a device may have raised the interrupt line. */
-export function portOut(cpu: Cpu, port: number, size: number, value: number): number {
-  if (!portAllowed(cpu, port, size)) return STOP;
-  if (cpu.intercepting(EXIT_IO)) {
-    cpu.exit.port = port;
-    cpu.exit.size = size;
-    cpu.exit.value = value;
-    return cpu.exitFor(EXIT_IO);
-  }
-  if (cpu.dr[7] !== DR7_RESET) watchPort(cpu, port, size);
-  cpu.io.out(port, size, value);
-  return BRANCH;
-}
-export { cpuid } from "./cpuid.ts";

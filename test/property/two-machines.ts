@@ -68,6 +68,7 @@ export class AccessCpu implements Processor {
   readonly paging: Paging;
   intercepts = 0;
   emulator: EmulatorPort | null = null;
+  readonly mmio = null;
   faulted = false;
   pendingVector = -1;
   pendingError = 0;

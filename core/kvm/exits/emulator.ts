@@ -157,6 +157,8 @@ export class Emulator implements EmulatorPort {
     const hfn = this.mmu.slots.hfnOf(gfn);
     if (hfn < 0) {
       this.mmio = true;
+      const { mmio } = this.mmu.cpu;
+      if (mmio !== null) return mmio.readMmio(gfn * 4096 + offset, size);
       return size === 1 ? 0xff : size === 2 ? 0xffff : -1;
     }
     const at = hfn * 4096 + offset;
@@ -166,7 +168,25 @@ export class Emulator implements EmulatorPort {
 
   private store(gfn: number, offset: number, size: number, low: number, high: number): void {
     if (this.behind) writeBehind(this.mmu, gfn, offset, size, low, high);
-    else if (!emulatorWritePhys(this.mmu, gfn, offset, size, low, high)) this.mmio = true;
+    else if (!emulatorWritePhys(this.mmu, gfn, offset, size, low, high))
+      this.device(gfn, offset, size, low, high);
+  }
+
+  /** A store where there is no memory: a device's, in pieces of at most 4 bytes as the bare processor makes them. */
+  private device(gfn: number, offset: number, size: number, low: number, high: number): void {
+    this.mmio = true;
+    const { mmio } = this.mmu.cpu;
+    if (mmio === null) return;
+    const address = gfn * 4096 + offset;
+    if (size === 1 || size === 2 || size === 4) mmio.writeMmio(address, size, low);
+    else if (size === 8) {
+      mmio.writeMmio(address, 4, low);
+      mmio.writeMmio(address + 4, 4, high);
+    } else {
+      // A part of an access that crosses pages goes byte by byte.
+      for (let i = 0; i < size; i++)
+        mmio.writeMmio(address + i, 1, ((i < 4 ? low >>> (8 * i) : high >>> (8 * (i - 4))) & 0xff) >>> 0);
+    }
   }
 
   /** Finds the one or two frames of an access; false: a fault was raised. */

@@ -1,7 +1,7 @@
 /**
  * The accesses of an emulated instruction under nested paging: the hypervisor walks the guest's tables by itself, as
- * the processor would, through the memory slots instead of the host tables. An address without memory is MMIO: it
- * reads all ones, and what is written there is lost.
+ * the processor would, through the memory slots instead of the host tables. An address without memory is MMIO: a device
+ * answers, or it reads all ones and what is written there is lost.
  */
 import { FRAME_CODE, type HostMemory } from "../../memory/host-memory.ts";
 import type { MemorySlots } from "../../memory/slots.ts";
@@ -35,6 +35,9 @@ export class NestedEmulator implements EmulatorPort, WalkContext {
   /** Host frames (-1: no memory) of the first and of the second page of an access. */
   private first = -1;
   private second = -1;
+  /** Their guest frames. */
+  private firstGfn = 0;
+  private secondGfn = 0;
 
   constructor(memory: HostMemory, slots: MemorySlots, cpu: Processor) {
     this.memory = memory;
@@ -91,11 +94,17 @@ export class NestedEmulator implements EmulatorPort, WalkContext {
     if (!this.translate(la, size, access)) return 0;
     let low = 0;
     let high = 0;
+    const { mmio } = this.cpu;
+    if (this.first < 0 && mmio !== null && (la & 0xfff) + size <= 4096) {
+      this.mmio = true;
+      const address = this.firstGfn * 4096 + (la & 0xfff);
+      if (size === 8) this.high = mmio.readMmio(address + 4, 4);
+      return mmio.readMmio(address, size === 8 ? 4 : size);
+    }
     for (let i = 0; i < size; i++) {
       const at = (la & 0xfff) + i;
       const hfn = at < 4096 ? this.first : this.second;
-      if (hfn < 0) this.mmio = true;
-      const byte = hfn < 0 ? 0xff : this.memory.bytes[(hfn << 12) | (at & 0xfff)]!;
+      const byte = hfn < 0 ? this.deviceByte(at) : this.memory.bytes[(hfn << 12) | (at & 0xfff)]!;
       if (i < 4) low |= byte << (8 * i);
       else high |= byte << (8 * (i - 4));
     }
@@ -105,16 +114,37 @@ export class NestedEmulator implements EmulatorPort, WalkContext {
 
   write(la: number, size: number, low: number, high: number, access: number): void {
     if (!this.translate(la, size, access | ACCESS_WRITE)) return;
+    const { mmio } = this.cpu;
+    if (this.first < 0 && mmio !== null && (la & 0xfff) + size <= 4096) {
+      this.mmio = true;
+      const address = this.firstGfn * 4096 + (la & 0xfff);
+      mmio.writeMmio(address, size === 8 ? 4 : size, low);
+      if (size === 8) mmio.writeMmio(address + 4, 4, high);
+      return;
+    }
     for (let i = 0; i < size; i++) {
       const at = (la & 0xfff) + i;
       const hfn = at < 4096 ? this.first : this.second;
       if (hfn < 0) {
         this.mmio = true;
+        const gfn = at < 4096 ? this.firstGfn : this.secondGfn;
+        mmio?.writeMmio(
+          gfn * 4096 + (at & 0xfff),
+          1,
+          (i < 4 ? low >>> (8 * i) : high >>> (8 * (i - 4))) & 0xff,
+        );
         continue;
       }
       if (i === 0 || at === 4096) this.wrote(hfn);
       this.memory.bytes[(hfn << 12) | (at & 0xfff)] = i < 4 ? low >>> (8 * i) : high >>> (8 * (i - 4));
     }
+  }
+
+  /** A byte of an access that crosses pages, in the page without memory. */
+  private deviceByte(at: number): number {
+    this.mmio = true;
+    const gfn = at < 4096 ? this.firstGfn : this.secondGfn;
+    return this.cpu.mmio === null ? 0xff : this.cpu.mmio.readMmio(gfn * 4096 + (at & 0xfff), 1);
   }
 
   /** Book-keeping before a store that does not go through the processor. */
@@ -127,9 +157,11 @@ export class NestedEmulator implements EmulatorPort, WalkContext {
   /** Finds the one or two frames of an access; false: a fault was raised. */
   private translate(la: number, size: number, access: number): boolean {
     if (!this.walk(la, access)) return false;
+    this.firstGfn = this.walker.pfn;
     this.first = this.slots.hfnOf(this.walker.pfn);
     if ((la & 0xfff) + size <= 4096) return true;
     if (!this.walk(((la & ~0xfff) + 4096) | 0, access)) return false;
+    this.secondGfn = this.walker.pfn;
     this.second = this.slots.hfnOf(this.walker.pfn);
     return true;
   }

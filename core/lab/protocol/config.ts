@@ -20,10 +20,14 @@ export const u32 = (what: string) => whole(0, 0xffff_ffff, what);
 
 /** Guest sources that the lab can start. `image` bytes come with the command that opens them. */
 export const ImageKind = v.picklist(
-  ["auto", "flat", "elf", "multiboot"],
-  "image kind must be auto, flat, elf or multiboot",
+  ["auto", "flat", "elf", "multiboot", "linux", "boot-sector", "disk", "rom"],
+  "image kind must be auto, flat, elf, multiboot, linux, boot-sector, disk or rom",
 );
 export type ImageKind = v.InferOutput<typeof ImageKind>;
+
+/** bare: memory from 0 without a hole and a serial port; pc: the devices, the hole at A0000-FFFFF, the ROM. */
+export const MachineKind = v.picklist(["bare", "pc"], "machine must be bare or pc");
+export type MachineKind = v.InferOutput<typeof MachineKind>;
 
 export const HazardSetting = v.picklist(["guarded", "as-it-was"], "a hazard is guarded or as-it-was");
 export type HazardSetting = v.InferOutput<typeof HazardSetting>;
@@ -64,6 +68,8 @@ export const MachineConfig = v.strictObject({
     whole(0, 2032 * MIB, "memoryHigh"),
     v.multipleOf(4096, "memoryHigh must be a multiple of 4096"),
   ),
+  /** Absent: bare. */
+  machine: v.optional(MachineKind),
   /** A policy's id: none, A0, A, P, B, C, D, E1, E2, E3, F or nested (the list is in `Description.policies`). */
   policy: v.string("policy must be a name"),
   tlb: TlbKind,

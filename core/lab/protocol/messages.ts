@@ -37,6 +37,7 @@ export type StopReason =
   | "max-instructions"
   | "triple-fault"
   | "unimplemented"
+  | "debug-exit"
   | "finding"
   | "bug";
 

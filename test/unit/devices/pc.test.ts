@@ -601,7 +601,7 @@ describe("PCI and VGA", () => {
   it("there is one host bridge, and nothing else on the bus", () => {
     const pci = new PciHost();
     const read = (address: number): number => {
-      for (let i = 0; i < 4; i++) pci.addressPort.writePort(i, (address >>> (8 * i)) & 0xff);
+      expect(pci.addressPort.writeWide?.(0, 4, address)).toBe(true);
       return [0, 1, 2, 3].reduce((value, i) => value | (pci.dataPort.readPort(i) << (8 * i)), 0);
     };
     expect(read(0x8000_0000)).toBe(0x1237_8086);

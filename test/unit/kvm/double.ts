@@ -135,6 +135,7 @@ export class Double implements Processor {
   bus: PhysicalBus = { frameOf: (pfn) => pfn };
   intercepts = 0;
   emulator: EmulatorPort | null = null;
+  readonly mmio = null;
   faulted = false;
   pendingVector = -1;
   pendingType = 0;

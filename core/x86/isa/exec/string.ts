@@ -6,7 +6,7 @@
  */
 import type { Cpu } from "../../cpu.ts";
 import { getZf, REST } from "../../flags.ts";
-import { portIn, portOut } from "../../system.ts";
+import { portIn, portOut } from "../../ports.ts";
 import { ES, type Insn, NEXT, PREFIX_NONE, PREFIX_REP, REPEAT, STOP } from "../insn.ts";
 import { aluNarrow, CMP, sub32 } from "./alu.ts";
 import { EAX, ECX, EDI, EDX, ESI, set8, set16 } from "./operand.ts";

@@ -3,12 +3,15 @@
  * for what is not executed (#UD, the floating-point escapes). SDM vol. 2; vol. 3, 2.8.
  */
 import type { Cpu } from "../../cpu.ts";
+import { cpuid as identify } from "../../cpuid.ts";
 import * as debug from "../../debug.ts";
 import * as fastCall from "../../fast-call.ts";
 import { adjustRpl, lar, lsl, verify } from "../../inspect.ts";
+import * as msr from "../../msr.ts";
+import * as ports from "../../ports.ts";
 import { lldt, ltr, selectsDescriptors } from "../../segments.ts";
 import * as system from "../../system.ts";
-import { type Insn, NEXT, STOP } from "../insn.ts";
+import { BRANCH, type Insn, NEXT, STOP } from "../insn.ts";
 import { EAX, EDX, ea, get16, set8, set16, VECTOR_GP, VECTOR_UD } from "./operand.ts";
 
 export function nop(): number {
@@ -28,12 +31,13 @@ export function unimplemented(cpu: Cpu): number {
 
 function inPort(cpu: Cpu, insn: Insn, port: number): number {
   const size = (insn.row.opcode & 1) === 0 ? 1 : insn.opsize;
-  const v = system.portIn(cpu, port, size);
+  const v = ports.portIn(cpu, port, size);
   if (cpu.faulted) return STOP;
   if (size === 4) cpu.regs[EAX] = v;
   else if (size === 2) set16(cpu.regs, EAX, v);
   else set8(cpu.regs, EAX, v);
-  return NEXT;
+  // The device may ask for an interrupt now: the block ends, as it does behind OUT.
+  return BRANCH;
 }
 export function inI(cpu: Cpu, insn: Insn): number {
   return inPort(cpu, insn, insn.imm & 0xff);
@@ -44,7 +48,7 @@ export function inDx(cpu: Cpu, insn: Insn): number {
 function outPort(cpu: Cpu, insn: Insn, port: number): number {
   const size = (insn.row.opcode & 1) === 0 ? 1 : insn.opsize;
   const v = cpu.regs[EAX];
-  return system.portOut(cpu, port, size, size === 4 ? v : size === 2 ? v & 0xffff : v & 0xff);
+  return ports.portOut(cpu, port, size, size === 4 ? v : size === 2 ? v & 0xffff : v & 0xff);
 }
 export function outI(cpu: Cpu, insn: Insn): number {
   return outPort(cpu, insn, insn.imm & 0xff);
@@ -184,7 +188,7 @@ export function sysexit(cpu: Cpu): number {
   return fastCall.sysexit(cpu);
 }
 export function rdpmc(cpu: Cpu): number {
-  return system.rdpmc(cpu);
+  return msr.rdpmc(cpu);
 }
 export function invlpg(cpu: Cpu, insn: Insn): number {
   return system.invlpg(cpu, insn.seg, ea(cpu.regs, insn));
@@ -202,20 +206,20 @@ export function clts(cpu: Cpu): number {
   return system.clts(cpu);
 }
 export function cpuid(cpu: Cpu): number {
-  return system.cpuid(cpu);
+  return identify(cpu);
 }
 export function hlt(cpu: Cpu): number {
   return system.hlt(cpu);
 }
 export function rdmsr(cpu: Cpu): number {
-  return system.rdmsr(cpu);
+  return msr.rdmsr(cpu);
 }
 export function rdtsc(cpu: Cpu): number {
-  return system.rdtsc(cpu);
+  return msr.rdtsc(cpu);
 }
 export function sti(cpu: Cpu): number {
   return system.sti(cpu);
 }
 export function wrmsr(cpu: Cpu): number {
-  return system.wrmsr(cpu);
+  return msr.wrmsr(cpu);
 }
