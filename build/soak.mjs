@@ -14,7 +14,7 @@ import { inRoot } from "./lib/repository.mjs";
 import { install, run, tool } from "./lib/run.mjs";
 
 const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|marathon]
-                           [--operations N] [--policies A,B,...] [--jobs N] [--out FILE]
+                           [--operations N] [--policies A,B,...] [--jobs N] [--out FILE] [--help]
   --factor      times as long as usual; a number above 0
   --seed        a whole number; by default another one every second
   --operations  of the marathon, under each policy; by default a million times the factor
@@ -33,11 +33,16 @@ try {
       policies: { type: "string" },
       jobs: { type: "string" },
       out: { type: "string" },
+      help: { type: "boolean", default: false },
     },
   }));
 } catch (error) {
   console.error(`${error.message}\n${USAGE}`);
   process.exit(2);
+}
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
 }
 const factor = Number(values.factor);
 const seed = values.seed === undefined ? Math.floor(Date.now() / 1000) : Number(values.seed);
