@@ -25,6 +25,10 @@ export const ImageKind = v.picklist(
 );
 export type ImageKind = v.InferOutput<typeof ImageKind>;
 
+/** bare: memory from 0 without a hole and a serial port; pc: the devices, the hole at A0000-FFFFF, the ROM. */
+export const MachineKind = v.picklist(["bare", "pc"], "machine must be bare or pc");
+export type MachineKind = v.InferOutput<typeof MachineKind>;
+
 export const HazardSetting = v.picklist(["guarded", "as-it-was"], "a hazard is guarded or as-it-was");
 export type HazardSetting = v.InferOutput<typeof HazardSetting>;
 
