@@ -20,6 +20,7 @@ const EQUIPMENT = 0x0422;
 /** Stores the BIOS data area and programs interrupt controllers and timer. */
 export function leaveAsBooted(machine: Machine, pc: Pc): void {
   const { ports } = machine;
+  pc.sealTables();
   const data = new Uint8Array(256);
   const view = new DataView(data.buffer);
   view.setUint16(0x00, 0x3f8, true);

@@ -7,6 +7,7 @@ import { Board, type BoardState } from "../devices/board.ts";
 import { FRAME_CODE } from "../memory/host-memory.ts";
 import { EV_A20, EV_DEBUG_OUT, EV_POST, EV_RESET, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
 import type { Machine } from "./machine.ts";
+import { sealMpTables } from "./mp-tables.ts";
 import { NESTED_LEVELS, PC_ROM_MOST } from "./setup.ts";
 
 /** Files that a PC is given beside its image. They are never changed: what the guest writes lies over them. */
@@ -26,6 +27,7 @@ export interface PcState {
 
 /** Bytes kept of what the guest wrote to the debug console. */
 const DEBUG_MOST = 1 << 20;
+const MIB = 2 ** 20;
 const FOUR_GIB = 2 ** 32;
 /** The last bytes of the ROM are seen below 1 MiB, too: from E0000, or F0000 for a small one. */
 const SHADOW_MOST = 128 * 1024;
@@ -117,7 +119,14 @@ export class Pc {
 
   private placeShadow(): void {
     const part = this.rom.subarray(Math.max(0, this.rom.length - SHADOW_MOST));
-    this.store(0x10_0000 - part.length, part);
+    this.store(MIB - part.length, part);
+  }
+
+  /** What our own firmware's power-on test would have written into its copy below 1 MiB. */
+  sealTables(): void {
+    if (this.media.rom !== undefined) return;
+    const part = this.rom.slice(Math.max(0, this.rom.length - SHADOW_MOST));
+    if (sealMpTables(part, MIB - part.length)) this.store(MIB - part.length, part);
   }
 
   /** Stores bytes behind everybody's back, as a board does while the processor stands in reset. */

@@ -40,7 +40,7 @@ export interface Kernel {
   readonly policies: readonly string[];
 }
 
-const DEFAULTS = {
+const DEFAULTS: Omit<Kernel, "name" | "image"> = {
   kind: "auto",
   machine: "pc",
   disks: [],
@@ -51,7 +51,7 @@ const DEFAULTS = {
   never: [],
   most: 2e9,
   policies: [],
-} as const;
+};
 
 const isText = (x: unknown): boolean => typeof x === "string" && x.length > 0;
 const isTexts = (x: unknown): boolean => Array.isArray(x) && x.every(isText);
@@ -106,10 +106,10 @@ export function readManifest(text: string): readonly Kernel[] {
   return list.map((raw: unknown, i) => {
     if (typeof raw !== "object" || raw === null || Array.isArray(raw))
       throw new Error(`kernel ${i + 1} should be an object`);
-    const kernel = { ...DEFAULTS, ...(raw as Partial<Kernel>) } as Kernel;
-    const what = typeof kernel.name === "string" ? kernel.name : `kernel ${i + 1}`;
+    const kernel: Kernel = { ...DEFAULTS, name: "", image: "", ...raw };
+    const what = typeof kernel.name === "string" && kernel.name !== "" ? kernel.name : `kernel ${i + 1}`;
     for (const needed of ["name", "image"])
-      if (!(needed in kernel)) throw new Error(`${what}: "${needed}" is missing`);
+      if (!(needed in raw)) throw new Error(`${what}: "${needed}" is missing`);
     for (const [key, value] of Object.entries(kernel)) {
       const field = FIELDS[key];
       if (field === undefined)
