@@ -60,8 +60,15 @@ export class SerialPort implements PortDevice {
     private readonly sent: (byte: number) => void,
   ) {}
 
+  /** Whether an empty transmitter interrupts, too: on a PC it does; the bare machine's port is polled for that. */
+  interruptsEmpty = false;
+
   /** True while the port asks for an interrupt. */
   get interrupting(): boolean {
+    return this.hasData || (this.interruptsEmpty && (this.ier & IER_EMPTY) !== 0 && this.emptyPending !== 0);
+  }
+
+  private get hasData(): boolean {
     return (this.ier & IER_DATA) !== 0 && this.inputEnd > this.inputHead;
   }
 
@@ -196,15 +203,21 @@ export class SerialPort implements PortDevice {
 
   private readIdentification(): number {
     const fifo = (this.fcr & 1) !== 0 ? 0xc0 : 0;
-    if (this.interrupting) return fifo | 0x04;
+    if (this.hasData) return fifo | 0x04;
     if ((this.ier & IER_EMPTY) !== 0 && this.emptyPending !== 0) {
       this.emptyPending = 0; // reading the identification answers this source
+      this.line(this.interrupting);
       return fifo | 0x02;
     }
     return fifo | 0x01;
   }
 
   private send(byte: number): void {
+    // The register is full for a moment: the interrupt goes away and comes anew, an edge for the controller.
+    if (this.interruptsEmpty && this.emptyPending !== 0) {
+      this.emptyPending = 0;
+      this.line(this.interrupting);
+    }
     this.emptyPending = 1;
     if ((this.mcr & MCR_LOOP) !== 0) {
       this.receiveByte(byte);

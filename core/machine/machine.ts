@@ -7,6 +7,7 @@
  */
 import { IRQ_COM1 } from "../devices/board.ts";
 import { COM1_PORT, COM1_PORTS, PortBus, SERIAL_VECTOR, SerialPort } from "../devices/index.ts";
+import { firmware } from "../guests/index.ts";
 import type { LoadedImage } from "../images/index.ts";
 import {
   KVM_FINDING,
@@ -74,7 +75,6 @@ const REPLAY_STEPS = 10_000;
 export const POLICY_IDS: readonly string[] = POLICIES.map((policy) => policy.id);
 
 /** A wish that the machine cannot fulfil, in words. Nothing was changed. */
-const NO_ROM = new Uint8Array(0);
 
 export class MachineError extends Error {}
 
@@ -137,9 +137,10 @@ export class Machine {
         if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
       },
     );
+    this.serial.interruptsEmpty = setup.machine === "pc";
     this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
     this.pc =
-      setup.machine === "pc" ? new Pc(this, media, media.rom ?? NO_ROM, () => this.updateLine()) : null;
+      setup.machine === "pc" ? new Pc(this, media, media.rom ?? firmware(), () => this.updateLine()) : null;
   }
 
   /** A machine with an image in its memory and its registers, at the image's first instruction. */

@@ -9,10 +9,10 @@ export const BINARY =
   "MzPvsALmgL4AAP//vwAADwC5AEAAAPOl6wtmuvgM72a6/Aztw7gBAAAAD6L2xgJ0Q7AD5oC/AADg/seH8AAAAP8BAADHh4AAAAAA" +
   "AAAAx4dQAwAAAAcAAMeHYAMAAAAEAAC/AADA/scHAAAAAMdHEAAAAAHqEcEAABgAuCAAjtiOwI7gjuiO0A8gwCT+DyLA6mTBAPCQ" +
   "kJCQkAAAAAAAAAAA//8AAACbzwD//wAAAJPPAP//AAAPmwAA//8AAACTAAAnADDB////AwAAAAD6McCO0LwAfI7YjsAuZg8BHl7B" +
-  "sATmgOhZAOiCALAF5oDo9gDoGAGwBuaA6HADsAfmgOgtHrAI5oDonA2wCeaA6OcZsArmgOhNBegLAfvoUQGwC+aA6DUY6AQW6GgB" +
-  "sAzmgOjIJegcJuhBI7AN5oDNGev+ix5yBDHAvwAEuYAA86uJHnIEaMCfBzH/uQAC86smxgYAAAHHBg4EwJ8eB8Mx/7kAAbgxxqu4" +
+  "sATmgOhZAOiCALAF5oDo9gDoGAGwBuaA6HADsAfmgOgxHrAI5oDonA2wCeaA6OsZsArmgOhNBegLAfvoUQGwC+aA6DkY6AQW6GgB" +
+  "sAzmgOjIJeg4JuhBI7AN5oDNGev+ix5yBDHAvwAEuYAA86uJHnIEaMCfBzH/uQAC86smxgYAAAHHBg4EwJ8eB8Mx/7kAAbgxxqu4" +
   "APCr4va/gAG5EAAxwPOrvyAAuF7G6B4Av8ABuHzG6BUAvkvCLqwPtvjB5wIurauB/n7Ccu/DuQgAq6/i/MMIMsYJkscQ3tARH8YS" +
-  "KMYTf9QUGNwVzNwWJc4XvNwYCOQZK+MaLuAdidAeg9twkcZ17MawEeYg5qCwCOYhsHDmobAE5iGwAuahsAHmIeahsPjmIbCe5qHD" +
+  "KMYTf9QUHNwV0NwWJc4XwNwYDOQZL+MaMuAdidAeh9twkcZ17MawEeYg5qCwCOYhsHDmobAE5iGwAuahsAHmIeahsPjmIbCe5qHD" +
   "sDTmQzDA5kDmQLBU5kOwEuZB5GEk/OZhww8gwCTRDyLA2+PHBpwEWlrdPpwEgz6cBADHBpwEAAB1BYAOEAQCw+Zw5HHD5nCGxOZx" +
   "hsTDU4jD6Oz/iMeI2P7A6OP/iMSI+FvDvs3D6HcAoRME6I0AvuTD6GsAHmjAnx9mobAAH+iGAL73w+tZHmjAnx+APmAAAHQWvgrE" +
   "6EcAZqFoAGbR6OhlAL4cxOg3AL8gALkCALAwgD0AdCG+E8ToJADoMQC+GcToGwBQZotFCGbR6Og4AFi+HMToCQCDxxD+wOLTH8NQ" +
@@ -77,71 +77,71 @@ export const BINARY =
   "HgaJ5WjAnx+KVhiKRiGE0ngSvmAAgPoAdT6APAB0Obt11esegOqAgPoBdyy0EIbE9uKJxoPGIIpGIYA8AHQZuzvVLoA//3QYLjoH" +
   "dAWDwwPr8C7/VwHrPDwVdAg8CHQPtAHrMMdGIAAAgGYo/utF9kYYgLQHdR3HRiAAAMdGFAAAx0YcAACgYAAw5IlGGIBmKP7rIIBm" +
   "KP6E5HQEgE4oAYhmIbtBBPZGGIB0A7t0BGoAH4gnBx9mYc8Al9UBmtUCEdYDFdYEGdYIYtYJl9UMVtYNl9UQl9URl9UUl9UVrNZB" +
-  "2tZC+tZD/tZECtdHCtdIXtf/AJfVAZrVAk3aA1HaBFXaBdfaCCLbFU3bFpfVF5fVGFnb/7QAwx5qAB+7QQT2RhiAdAO7dASKJx/D" +
+  "2tZC+tZD/tZECtdHCtdIXtf/AJfVAZrVAlHaA1XaBFnaBdvaCCbbFVHbFpfVF5fVGF3b/7QAwx5qAB+7QQT2RhiAdAO7dASKJx/D" +
   "UopGIP7IeEOLRhyGxMDsBjnYczcPtk4ZOflzL2YPt8BmD7f/Zg+3yWb352YByFqKThyD4T90FTnRdxFmD7fSZvfiSWYByA+2TiDD" +
-  "WrQB+cNQU4n4wegEjMMB2I7Ag+cPW1jDsgDrBrIB6wKyAlLoFQBacg2ORgCLfhToFQOITiDDxkYgAMOLXAKLfASLVAbobv9yE2aJ" +
+  "WrQB+cNQU4n4wegEjMMB2I7Ag+cPW1jDsgDrBrIB6wKyAlLoFQBacg2ORgCLfhToGQOITiDDxkYgAMOLXAKLfASLVAbobv9yE2aJ" +
   "wmYPt8lmAcpmOVQIcwO0BPnDxkYgAejX/3ICtADDi0QCg+gCeQIxwIpMBsDkBgjhiMWJThyKdAT+zoh2GcZGIAAeagAfoHUEH4hG" +
   "GLQAW+gLAIBmKP7GRiEA6ZX+HmoAH8YGdAQAH8OLRAJI92QEZg+3TAZmweIQicJmidBm9+GJRhhmwegQiUYcxkYhA4BmKP5b6Vz+" +
   "gX4UqlW0AXUWx0YUVarGRiEhx0YcAQCAZij+W+k9/sOyAOsOgH4gArQBd/OyAesCsgKORgKLXgi0ASaAPxByQCZmD7dPAoP5f3c1" +
-  "JmaDfwwAdS0mZotHCGaJx2YBz3IeZjt8CHcYgH4hR3QVJsR/BOjzAY5GAoteCCaJTwLDtAHDtADDjkYCi34ItAEmgz0aco27GgAm" +
+  "JmaDfwwAdS0mZotHCGaJx2YBz3IeZjt8CHcYgH4hR3QVJsR/BOj3AY5GAoteCCaJTwLDtAHDtADDjkYCi34ItAEmgz0aco27GgAm" +
   "gz0ecgy7HgAmZsdFGv////8miR0mx0UCAgBmD7dEDCZmiUUEZg+2RA4mZolFCGYPtkQPJmaJRQxmi0QIJmaJRRAmZsdFFAAAAAAm" +
-  "x0UYAAK0AMMeaMCfH74gALPg6D0As/DoOACJ8IPoILEQ9vG/kAC+IADo+gCDxhDo9ABqAB+idQTHBgQBkADHBgYBwJ/HBhgBoADH" +
-  "BhoBwJ8fw7r2A7AC7rr2AYjY7ujvALryAbBa7uw8WnVXuvcB7ITAdE/o5QBySrDs7ujRAOyEwHQ/6O0AcjoeB78AArrwAbkAAfNt" +
-  "9gZjAgJ0JsYEAYhcAWaheAJmiUQIoQICiUQMoAYCiEQOoAwCiEQP6AoAg8YQuvYDMMDuw4tEDA+2TA4PtnwPPQAEdkJmi0QIZjHS" +
-  "Zrk/AAAAZvfxvz8AuRAAZonKZsHiCmY50HYL0eGB+YAAduy5/wBmMdJmD7fJZvfxZj0ABAAAdgO4AASJRAKJTASJfAbDUItEAokF" +
-  "ikQEiEUCx0UF//88CHYExkUICItEAolFDIpEBohFDoPHEFjDUFK69gPs7OzsWljDZlFmuQAAQAC69wHsqIB0BWZJdff5ZlnD6OX/" +
-  "cgmoIXUEqAh1AvnD+MOFyQ+EpQBTUYjXZlC69gOwAu669gFmWGZQZsHoGCQPCkQB7uil/+iu/2ZYcl268wHuQmbB6AjuQmbB6Aju" +
-  "uvIBiMjuD7bfLoqH7tm69wHu6Hn/gPsCdCTolf9yMuhf/FG68AG5AAGE23UE823rB4f38yZvh/dZ6FL/4tzoWf9yCqghdQoxybQA" +
-  "6xS0gOsQtCCoAXQKuvEB7KgQdAK0BLr2AzDA7lopyonRW8O0AMMgMEAeaMCfHx4HuiAFsADuQr8AArkQAPNsZoE+AAJRRkQxdTm+" +
-  "YACgBAKIRAEPtgYFAolEAqAGAolEBKAHAolEBi6ih9tmoQgCZolECGaFwHQLxgQBagAfgA4QBAEfw7IA6wayAesCsgJSi1wCi3wE" +
-  "i1QG6Er7WnINjkYAi34U6AkAiE4gw8ZGIADDU4jTMP+6IAVmULABgPsBdQKwAu5mWELuZsHoCO5mwegI7krsQqgCdTGA+wJ0IuhU" +
-  "+1G5AAKE23UE82zrB4f38yZuh/dZ/sfi2bQAD7bPW8NRuQAC7OL9WevrtATr7cZGHAGKRAaIRiCLXAKLfASLVAbowfpyMlEeB78A" +
-  "AmZQuQABuPb286tmWFlRZlC5AQC/AAIGsgHoaP8HiONmWFlmQITbdQLi44jcww+2RAGJRhSLRAJIiEYdikQGiEYcikQE/siIRhnG" +
-  "RhgB6DMAx0YgAAC0AMPGRiEBgGYo/lvp3fmKRh0w5EA7RAJ1EYpGHIPgPztEBnUG6AYAtADDtAzDx0YAAPDHRgSD28OvAiUCEhv/" +
-  "bPYPCB4HvwAEuvgD6BwAuvgC6BYAifgtAATB4AgJBhAEZscGfAQBAQEBw4PCB7Ba7uw8WnUXsKXu7DyldQ+D6geJ0Kuw4+gFAEIw" +
-  "wO7DUFNSiMOIxMDrBQ+229Hjg8IDsIDuLoufCNyD6gOI2O5CiPjug8ICiOAkH+5aW1jDFwQAA4ABwABgADAAGAAMAPxmYB4GieVq" +
-  "AB+LdhiD/gN3HdHmi5QABIXSdBOKRiE8AHQSPAF0FjwCdB88A3Q4xkYhgOtDikYg6IX/6yqzIOg7AHIbikYg7usnswHoLgByDojn" +
-  "7IhGIIDnHoh+IesZgMyAiGYh6xGDwgbsiEYgg+oGg8IF7IhGIQcfZmHPZosObARmg8ECg8IF++yIxITYdQ1mOw5sBHPy+oPqBfnD" +
-  "+oPqBfjD/GZgHgaJ5cZGIQEHH2Zhz/xmYB4GieVqAB+KRiE8JHRkPEF0RjxPdEY8gHRLPIF0RzyCdEM8gw+EgwA8hXQ5PIYPhMoA" +
-  "PIcPhAYCPIgPhCABPJB0IzyRdB88wA+EzwE8wQ+E2gE86A+EIQHGRiGGgE4oAQcfZmHPxkYhAIBmKP4HH2Zhz4pGIDwAdBM8AXQV" +
-  "PAJ0GzwDddPHRhQDAOsZ5JIk/OsG5JIMAiT+5pLrCeSS0OgkAYhGIMZGIQDrvopGIDwBdER3pPYGoAQBdTSLRhSjmASLRgCjmgSL" +
-  "RhijnASLRhyjngTGBqAEAeShJP7mobAL6DHlDECIxLAL6C3l6Xr/xkYhg+lm/+gI6elt/4tGHGbB4BCLRhhmPQAAANByBma4AAAA" +
-  "0Ga53jQSAGb34Wa5QEIPAGb38WaJw+giAInG++gcAIn3KceJxmYPt/9mKft/7maB+wAA//985frpG/+c+jDA5kPkQIjE5ECGxJ3D" +
-  "HmjAnx9mobAAH2Y9//8AAHYDuP//iUYg6fD+ikYgPAF0ZjwgD4XS/maBfhhQQU1TD4XG/maDfhwUD4K9/mjAnx9mD7cOgABmi0YU" +
-  "ZjnID4Oo/mZnjVgBZjnLcgNmMdtmiV4Ua/AUgcbAAI5GAIt+BLkKAPOlZsdGHBQAAABmx0YgUEFNU+mD/mjAnx9mobAAZonBZjHS" +
-  "Zj0APAAAdhBmuAA8AABmicpmKcJmweoGiUYgiUYciVYUiVYY6U7+x0YAAPDHRhQD38ZGIQDpPf7HRgDAn+k1/ggA/AAAdEAAAAAP" +
-  "AeCoAQ+FqQCORgCLdghmD7dGAGbB4ARmD7fWZgHQJsdECC8AJmaJRAomx0QOAAAmZsdEIP//AAAmZsdEJA+bAAAmZsdEKP//AAAm" +
-  "ZsdELACTAADkkojDDAIk/uaSZg+3ThwmZg8BVAiM0g8gwAwBDyLA6oXfIAC4EACO2LgYAI7AZjH2ZjH/82eluCgAjtiOwA8gwCT+" +
-  "DyLA6qzfAPCO0ojYJP7mksZGIQCATihA6Xn9xkYhA+ll/bgKJugc47gLAugW47AM6Azj6EEAsAToKwBma9g8sALoIgBmAcNma9s8" +
-  "sADoFgBmAdhmu940EgBm9+NmD6zQEGajbATD6NbiiMTA7AQkD9UKZg+3wMNQUTHJsArov+KogOD3dAH5WVjD/GZgHgaJ5WoAH4pG" +
-  "ITyxD4SRATwHdxoPtvDR5i7/pE/gceCM4KPg0OD74Cnhf+G94YBOKAEHH2Zhz4BmKP4HH2Zhz6FsBIlGGKFuBIlGHDDAhgZwBIhG" +
-  "IMZGIQDr3ItGGKNsBItGHKNuBMYGcAQAxkYhAOvF6HX/crewAOg24ohGGbAC6C7iiEYcsAToJuKIRh2wC+ge4iQBiEYYxkYhAOuY" +
-  "ilYYgOIB6IcAimYZsADoB+KKZhywAuj/4YpmHbAE6Pfh6HwAxkYhAOlt/+gd/w+CXf+wB+jc4YhGGLAI6NThiEYZsAnozOGIRhyw" +
-  "MujE4YhGHcZGIQDpP/+wC+i14YjCgOIB6CoAimYYsAfoquGKZhmwCOii4YpmHLAJ6JrhimYdsDLokuHoFwDGRiEA6Qj/sAvofuGI" +
-  "xgyAiMSwC+l44Yj0gOR+CNSAzAKwC+lp4bAL6F/hqCAPhdX+imYZsAHoVuGKZhywA+hO4YpmHbAF6Ebh5KEk/uahsAvoNuEMIIjE" +
-  "sAvoMuHGRiEA6av+sAvoIeEk34jEsAvoHeHGRiEA6Zb+6DkBD4KG/opGIDwBD4SnADwCD4S4ADwDD4TRADwID4KGADwND4eAACwI" +
-  "D7bYi34Egf//AHduLoqHSOKYhcd1ZGYPt0YUZsHgCNHjifqI0CT8Zg0AAACAuvgMZu+J+oPiA4HC/Awu/6c84mLiaOJu4lbiXOJO" +
-  "4gABAwABA2aLRhxm7+ssikYc7usmi0Yc7+sg7IhGHOsa7YlGHOsUZu1miUYc6wy0h+sCtIGIZiHp3f3GRiEA6d/9ZsdGGFBDSSDH" +
-  "RhQQAsZGHADGRiAB6+KLfhiD//+0g3TSZg+3/4tGHGbB4BBmCcdmMckw2+sMZot+HGbB5wixCLMIi3YIMP/oIACA+Qh1AjDAZjn4" +
-  "dQNOeAj+x3XqtIbrkoh+FMZGFQDrj1JmuAAAgACI+GbB4AiI2Lr4DGbvuvwMZu1aw2ZQUrr4DGa4AAAAgGbvZu1mPQAAAIB0Afla" +
-  "ZljD+jHAjtC8AHyO2I7A+/ywPeil34jDsDjont+Ix4TbdQO7IQGJ2YDhD+gSAIjZwOkE6AoAiPnA6QToAgDNGID5AXQXgPkCD4WT" +
-  "AIA+dQQAD4SKAL5AxLKA6wz2BhAEAXR8viPEMNJTVr8DALgBArkBALYAuwB8zRNzDDDkzRNPdeq5hcTrNl5bU1aBPv59Vap0DLlb" +
-  "xITSdSP2xwF0Hl7ot9+wAOaAvAB8McAx2zHJtgAx9jH/Me3qAHwAAF5bvhPEhNJ1Bb4KxOsL6IzfsDDol9++GcTogd+Jzuh838Nq" +
-  "AB/7vqfE6HHfsP/mgDDkzRbNGZCQkJBfTVBfMOQPAAEEAAAAAAAAUENNUOAABABRVUFEUkFOVFBDICAgICAgICAgIAAAAAAAABUA" +
-  "AADg/gAAAAAAABQDAAAAAAAAAAAAAAAAAAAAAAEAUENJICAgAQFJU0EgICACAREBAADA/gMAAAABAAECAwAAAAEBAQEDAAAAAQMB" +
+  "x0UYAAK0AMMeaMCfH74gALPg6D0As/DoOACJ8IPoILEQ9vG/kAC+IADo/gCDxhDo+ABqAB+idQTHBgQBkADHBgYBwJ/HBhgBoADH" +
+  "BhoBwJ8fw7r2A7AC7rr2AYjY7ujzALryAbBa7uw8WnVbuvcB7ITAdFM8/3RP6OUAckqw7O7o0QDshMB0P+jtAHI6Hge/AAK68AG5" +
+  "AAHzbfYGYwICdCbGBAGIXAFmoXgCZolECKECAolEDKAGAohEDqAMAohED+gKAIPGELr2AzDA7sOLRAwPtkwOD7Z8Dz0ABHZCZotE" +
+  "CGYx0ma5PwAAAGb38b8/ALkQAGaJymbB4gpmOdB2C9HhgfmAAHbsuf8AZjHSZg+3yWb38WY9AAQAAHYDuAAEiUQCiUwEiXwGw1CL" +
+  "RAKJBYpEBIhFAsdFBf//PAh2BMZFCAiLRAKJRQyKRAaIRQ6DxxBYw1BSuvYD7Ozs7FpYw2ZRZrkAAEAAuvcB7KiAdAVmSXX3+WZZ" +
+  "w+jl/3IJqCF1BKgIdQL5w/jDhckPhKUAU1GI12ZQuvYDsALuuvYBZlhmUGbB6BgkDwpEAe7opf/orv9mWHJduvMB7kJmwegI7kJm" +
+  "wegI7rryAYjI7g+23y6Kh/LZuvcB7uh5/4D7AnQk6JX/cjLoW/xRuvABuQABhNt1BPNt6weH9/Mmb4f3WehS/+Lc6Fn/cgqoIXUK" +
+  "Mcm0AOsUtIDrELQgqAF0CrrxAeyoEHQCtAS69gMwwO5aKcqJ0VvDtADDIDBAHmjAnx8eB7ogBbAA7kK/AAK5EADzbGaBPgACUUZE" +
+  "MXU5vmAAoAQCiEQBD7YGBQKJRAKgBgKJRASgBwKJRAYuoovbZqEIAmaJRAhmhcB0C8YEAWoAH4AOEAQBH8OyAOsGsgHrArICUotc" +
+  "Aot8BItUBuhG+1pyDY5GAIt+FOgJAIhOIMPGRiAAw1OI0zD/uiAFZlCwAYD7AXUCsALuZlhC7mbB6AjuZsHoCO5K7EKoAnUxgPsC" +
+  "dCLoUPtRuQAChNt1BPNs6weH9/Mmbof3Wf7H4tm0AA+2z1vDUbkAAuzi/Vnr67QE6+3GRhwBikQGiEYgi1wCi3wEi1QG6L36cjJR" +
+  "Hge/AAJmULkAAbj29vOrZlhZUWZQuQEAvwACBrIB6Gj/B4jjZlhZZkCE23UC4uOI3MMPtkQBiUYUi0QCSIhGHYpEBohGHIpEBP7I" +
+  "iEYZxkYYAegzAMdGIAAAtADDxkYhAYBmKP5b6dn5ikYdMORAO0QCdRGKRhyD4D87RAZ1BugGALQAw7QMw8dGAADwx0YEh9vDrwIl" +
+  "AhIb/2z2DwgeB78ABLr4A+gcALr4AugWAIn4LQAEweAICQYQBGbHBnwEAQEBAcODwgewWu7sPFp1F7Cl7uw8pXUPg+oHidCrsOPo" +
+  "BQBCMMDuw1BTUojDiMTA6wUPttvR44PCA7CA7i6Lnwzcg+oDiNjuQoj47oPCAojgJB/uWltYwxcEAAOAAcAAYAAwABgADAD8ZmAe" +
+  "BonlagAfi3YYg/4Ddx3R5ouUAASF0nQTikYhPAB0EjwBdBY8AnQfPAN0OMZGIYDrQ4pGIOiF/+sqsyDoOwByG4pGIO7rJ7MB6C4A" +
+  "cg6I5+yIRiCA5x6IfiHrGYDMgIhmIesRg8IG7IhGIIPqBoPCBeyIRiEHH2Zhz2aLDmwEZoPBAoPCBfvsiMSE2HUNZjsObARz8vqD" +
+  "6gX5w/qD6gX4w/xmYB4GieXGRiEBBx9mYc/8ZmAeBonlagAfikYhPCR0ZDxBdEY8T3RGPIB0SzyBdEc8gnRDPIMPhIMAPIV0OTyG" +
+  "D4TKADyHD4QGAjyID4QgATyQdCM8kXQfPMAPhM8BPMEPhNoBPOgPhCEBxkYhhoBOKAEHH2Zhz8ZGIQCAZij+Bx9mYc+KRiA8AHQT" +
+  "PAF0FTwCdBs8A3XTx0YUAwDrGeSSJPzrBuSSDAIk/uaS6wnkktDoJAGIRiDGRiEA676KRiA8AXREd6T2BqAEAXU0i0YUo5gEi0YA" +
+  "o5oEi0YYo5wEi0Yco54ExgagBAHkoST+5qGwC+gt5QxAiMSwC+gp5el6/8ZGIYPpZv/oBOnpbf+LRhxmweAQi0YYZj0AAADQcgZm" +
+  "uAAAANBmud40EgBm9+FmuUBCDwBm9/FmicPoIgCJxvvoHACJ9ynHicZmD7f/Zin7f+5mgfsAAP//fOX66Rv/nPowwOZD5ECIxORA" +
+  "hsSdwx5owJ8fZqGwAB9mPf//AAB2A7j//4lGIOnw/opGIDwBdGY8IA+F0v5mgX4YUEFNUw+Fxv5mg34cFA+Cvf5owJ8fZg+3DoAA" +
+  "ZotGFGY5yA+DqP5mZ41YAWY5y3IDZjHbZoleFGvwFIHGwACORgCLfgS5CgDzpWbHRhwUAAAAZsdGIFBBTVPpg/5owJ8fZqGwAGaJ" +
+  "wWYx0mY9ADwAAHYQZrgAPAAAZonKZinCZsHqBolGIIlGHIlWFIlWGOlO/sdGAADwx0YUB9/GRiEA6T3+x0YAwJ/pNf4IAPwAAHRA" +
+  "AAAADwHgqAEPhakAjkYAi3YIZg+3RgBmweAEZg+31mYB0CbHRAgvACZmiUQKJsdEDgAAJmbHRCD//wAAJmbHRCQPmwAAJmbHRCj/" +
+  "/wAAJmbHRCwAkwAA5JKIwwwCJP7mkmYPt04cJmYPAVQIjNIPIMAMAQ8iwOqJ3yAAuBAAjti4GACOwGYx9mYx//NnpbgoAI7YjsAP" +
+  "IMAk/g8iwOqw3wDwjtKI2CT+5pLGRiEAgE4oQOl5/cZGIQPpZf24CiboGOO4CwLoEuOwDOgI4+hBALAE6CsAZmvYPLAC6CIAZgHD" +
+  "ZmvbPLAA6BYAZgHYZrveNBIAZvfjZg+s0BBmo2wEw+jS4ojEwOwEJA/VCmYPt8DDUFExybAK6LviqIDg93QB+VlYw/xmYB4GieVq" +
+  "AB+KRiE8sQ+EkQE8B3caD7bw0eYu/6RT4HXgkOCn4NTg/+At4YPhweGATigBBx9mYc+AZij+Bx9mYc+hbASJRhihbgSJRhwwwIYG" +
+  "cASIRiDGRiEA69yLRhijbASLRhyjbgTGBnAEAMZGIQDrxeh1/3K3sADoMuKIRhmwAugq4ohGHLAE6CLiiEYdsAvoGuIkAYhGGMZG" +
+  "IQDrmIpWGIDiAeiHAIpmGbAA6APiimYcsALo++GKZh2wBOjz4eh8AMZGIQDpbf/oHf8Pgl3/sAfo2OGIRhiwCOjQ4YhGGbAJ6Mjh" +
+  "iEYcsDLowOGIRh3GRiEA6T//sAvoseGIwoDiAegqAIpmGLAH6KbhimYZsAjonuGKZhywCeiW4YpmHbAy6I7h6BcAxkYhAOkI/7AL" +
+  "6HrhiMYMgIjEsAvpdOGI9IDkfgjUgMwCsAvpZeGwC+hb4aggD4XV/opmGbAB6FLhimYcsAPoSuGKZh2wBehC4eShJP7mobAL6DLh" +
+  "DCCIxLAL6C7hxkYhAOmr/rAL6B3hJN+IxLAL6BnhxkYhAOmW/ug5AQ+Chv6KRiA8AQ+EpwA8Ag+EuAA8Aw+E0QA8CA+ChgA8DQ+H" +
+  "gAAsCA+22It+BIH//wB3bi6Kh0zimIXHdWRmD7dGFGbB4AjR44n6iNAk/GYNAAAAgLr4DGbvifqD4gOBwvwMLv+nQOJm4mzicuJa" +
+  "4mDiUuIAAQMAAQNmi0YcZu/rLIpGHO7rJotGHO/rIOyIRhzrGu2JRhzrFGbtZolGHOsMtIfrArSBiGYh6d39xkYhAOnf/WbHRhhQ" +
+  "Q0kgx0YUEALGRhwAxkYgAevii34Yg///tIN00mYPt/+LRhxmweAQZgnHZjHJMNvrDGaLfhxmwecIsQizCIt2CDD/6CAAgPkIdQIw" +
+  "wGY5+HUDTngI/sd16rSG65KIfhTGRhUA649SZrgAAIAAiPhmweAIiNi6+Axm77r8DGbtWsNmUFK6+AxmuAAAAIBm72btZj0AAACA" +
+  "dAH5WmZYw/oxwI7QvAB8jtiOwPv8sD3ood+Iw7A46JrfiMeE23UDuyEBidmA4Q/oEgCI2cDpBOgKAIj5wOkE6AIAzRiA+QF0F4D5" +
+  "Ag+FkwCAPnUEAA+EigC+QMSygOsM9gYQBAF0fL4jxDDSU1a/AwC4AQK5AQC2ALsAfM0Tcwww5M0TT3XquYXE6zZeW1NWgT7+fVWq" +
+  "dAy5W8SE0nUj9scBdB5e6LPfsADmgLwAfDHAMdsxybYAMfYx/zHt6gB8AABeW74TxITSdQW+CsTrC+iI37Aw6JPfvhnE6H3fic7o" +
+  "eN/DagAf+76nxOht37D/5oAw5M0WzRlfTVBfMOQPAAEEAAAAAAAAUENNUOAABABRVUFEUkFOVFBDICAgICAgICAgIAAAAAAAABUA" +
+  "AADg/gAAAAAAABQDMwYAAAECAAAAAAAAAAAAAAEAUENJICAgAQFJU0EgICACAREBAADA/gMAAAABAAECAwAAAAEBAQEDAAAAAQMB" +
   "AwMAAAABBAEEAwAAAAEFAQUDAAAAAQYBBgMAAAABBwEHAwAAAAEIAQgDAAAAAQkBCQMAAAABCgEKAwAAAAELAQsDAAAAAQwBDAMA" +
   "AAABDQENAwAAAAEOAQ4DAAAAAQ8BDwQDAAABAP8ABAEAAAEA/wFmYGa4AQAAAA+iZr8g5AAA9sYCdCYuZqNg5C5miRZk5L4w5Lng" +
   "AL835OgaAL4g5LkQAL8q5OgOAGZhwy5mxwUAAAAAZmHDLsYFADDkLqwAxOL69twuiCXDkJCQkJCQkJBSU0QgUFRSIABRVUFEUlQA" +
   "hOUPAFJTRFQsAAAAAQBRVUFEUlRRVUFEUkFOVAEAAABRRFJUAQAAAADmDwB05g8AkJCQkJCQkJCQkJCQkJCQkEZBQ1NAAAAAAAAA" +
   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABGQUNQdAAAAAEAUVVBRFJUUVVBRFJB" +
-  "TlQBAAAAUURSVAEAAADA5Q8AzuYPAAEACQAAAAAAAAAAAAAGAAAAAAAABAYAAAAAAAAAAAAACAYAAAAAAAAAAAAABAIABAAAAAD/" +
+  "TlQBAAAAUURSVAEAAADA5Q8AzuYPAAEACQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAD/" +
   "////AAAAAAAAAAAyAAAANQAAAEFQSUNaAAAAAQBRVUFEUlRRVUFEUkFOVAEAAABRRFJUAQAAAAAA4P4BAAAAAAgAAAEAAAABDAEA" +
   "AADA/gAAAAACCgAAAgAAAAAAAgoACQkAAAANAAQG/wAAAURTRFTDAAAAAQBRVUFEUlRRVUFEUkFOVAEAAABRRFJUAQAAABATXF9Q" +
   "Ul9bgwtDUFUwAAAAAAAACFxfUzVfEgYEAAAAABBNB1xfU0JfW4JEB1BDSTAIX0hJRAxB0AoDCF9BRFIACF9DUlMRSAUKVIgNAAIM" +
   "AAAAAAAAAAAAAQBHAfgM+AwBCIgNAAEMAwAAAAD3DAAA+AyIDQABDAMAAAAN//8AAADzhxcAAAwDAAAAAAAACgD//wsAAAAAAAAA" +
-  "AgB5AFZmv4aAE3Ex2+hW+2Y5+HQG/sd19OscZrgBBgAAs0DoKACzgOg7+wwB6B4AugQG7QwB77oEBu2D+P91DDHADge/OOa5FADz" +
-  "q17DZlDoE/tmWLr8DGbvw74N6C6thcB0EFaJxi6LTASNfAnoWP1e6+q+cOW5FAC/eOXpSf2E5QDmdObO5gAA////////////////" +
-  "////////////////////////////////////////////////////////////////////////////////////////////////////" +
+  "AgB5AFZmv4aAE3Ex2+ha+2Y5+HQG/sd19OscZrgBBgAAs0DoRACzgOg/+wwB6DoAugQG7QwB77oEBu2D+P90KB4OH2bHBjjmAAYA" +
+  "AGbHBkDmBAYAAGbHBkzmCAYAAGbHBljmBAIABB9ew2ZQ6Pv6Zli6/Axm78O+KegurYXAdBBWicYui0wEjXwJ6Dz9XuvqvnDluRQA" +
+  "v3jl6S39hOUA5nTmzuYAAP//////////////////////////////////////////////////////////////////////////////" +
   "////////////////////////////////////////////////////////////////////////////////////////////////////" +
   "////////////////////////////////////////////////////////////////////////////////////////////////////" +
   "////////////////////////////////////////////////////////////////////////////////////////////////////" +
@@ -350,70 +350,70 @@ export const SYMBOLS: readonly (readonly [name: string, address: number])[] = [
   ["edd_move", 0xd70c],
   ["edd_parameters", 0xd75e],
   ["ata_init", 0xd7c3],
-  ["translate", 0xd885],
-  ["fixed_table", 0xd8e1],
-  ["ata_pause", 0xd90b],
-  ["ata_ready", 0xd917],
-  ["ata_data", 0xd92f],
-  ["ata_move", 0xd940],
-  ["floppy_init", 0xd9f1],
-  ["floppy_read", 0xda4d],
-  ["floppy_write", 0xda51],
-  ["floppy_verify", 0xda55],
-  ["floppy_service", 0xda57],
-  ["floppy_move", 0xda79],
-  ["floppy_format", 0xdad7],
-  ["floppy_facts", 0xdb22],
-  ["floppy_type", 0xdb4d],
-  ["floppy_media", 0xdb59],
-  ["floppy_table", 0xdb78],
-  ["floppy_parameters", 0xdb83],
-  ["com_init", 0xdb8e],
-  ["com_setup", 0xdbd8],
-  ["int14", 0xdc18],
-  ["int17", 0xdcbc],
-  ["int15", 0xdccc],
-  ["int15_unknown", 0xdd27],
-  ["int15_carry", 0xdd2b],
-  ["int15_nothing", 0xdd34],
-  ["int15_ok", 0xdd38],
-  ["a20_service", 0xdd41],
-  ["event_wait", 0xdd7a],
-  ["wait_service", 0xddcb],
-  ["timer_count", 0xde1d],
-  ["extended_memory", 0xde2d],
-  ["memory_map", 0xde48],
-  ["configuration", 0xdeea],
-  ["extended_area", 0xdefb],
-  ["configuration_table", 0xdf03],
-  ["move_service", 0xdf0d],
-  ["rtc_init", 0xdfc6],
-  ["read_number", 0xe00a],
-  ["rtc_settled", 0xe01b],
-  ["int1a", 0xe02e],
-  ["int1a_bad", 0xe05f],
-  ["int1a_ok", 0xe068],
-  ["ticks_get", 0xe071],
-  ["ticks_set", 0xe08c],
-  ["time_get", 0xe0a3],
-  ["time_set", 0xe0d0],
-  ["date_get", 0xe0fb],
-  ["date_set", 0xe129],
-  ["rtc_stop", 0xe160],
-  ["rtc_go", 0xe170],
-  ["alarm_set", 0xe17f],
-  ["alarm_cancel", 0xe1bd],
-  ["pci_service", 0xe1d2],
-  ["pci_failed", 0xe27c],
-  ["pci_ok", 0xe282],
-  ["pci_present", 0xe289],
-  ["pci_find_device", 0xe2a0],
-  ["pci_find_class", 0xe2bf],
-  ["pci_find", 0xe2cb],
-  ["pci_read", 0xe2f3],
-  ["pci_there", 0xe30e],
-  ["int19", 0xe32b],
-  ["int18", 0xe408],
+  ["translate", 0xd889],
+  ["fixed_table", 0xd8e5],
+  ["ata_pause", 0xd90f],
+  ["ata_ready", 0xd91b],
+  ["ata_data", 0xd933],
+  ["ata_move", 0xd944],
+  ["floppy_init", 0xd9f5],
+  ["floppy_read", 0xda51],
+  ["floppy_write", 0xda55],
+  ["floppy_verify", 0xda59],
+  ["floppy_service", 0xda5b],
+  ["floppy_move", 0xda7d],
+  ["floppy_format", 0xdadb],
+  ["floppy_facts", 0xdb26],
+  ["floppy_type", 0xdb51],
+  ["floppy_media", 0xdb5d],
+  ["floppy_table", 0xdb7c],
+  ["floppy_parameters", 0xdb87],
+  ["com_init", 0xdb92],
+  ["com_setup", 0xdbdc],
+  ["int14", 0xdc1c],
+  ["int17", 0xdcc0],
+  ["int15", 0xdcd0],
+  ["int15_unknown", 0xdd2b],
+  ["int15_carry", 0xdd2f],
+  ["int15_nothing", 0xdd38],
+  ["int15_ok", 0xdd3c],
+  ["a20_service", 0xdd45],
+  ["event_wait", 0xdd7e],
+  ["wait_service", 0xddcf],
+  ["timer_count", 0xde21],
+  ["extended_memory", 0xde31],
+  ["memory_map", 0xde4c],
+  ["configuration", 0xdeee],
+  ["extended_area", 0xdeff],
+  ["configuration_table", 0xdf07],
+  ["move_service", 0xdf11],
+  ["rtc_init", 0xdfca],
+  ["read_number", 0xe00e],
+  ["rtc_settled", 0xe01f],
+  ["int1a", 0xe032],
+  ["int1a_bad", 0xe063],
+  ["int1a_ok", 0xe06c],
+  ["ticks_get", 0xe075],
+  ["ticks_set", 0xe090],
+  ["time_get", 0xe0a7],
+  ["time_set", 0xe0d4],
+  ["date_get", 0xe0ff],
+  ["date_set", 0xe12d],
+  ["rtc_stop", 0xe164],
+  ["rtc_go", 0xe174],
+  ["alarm_set", 0xe183],
+  ["alarm_cancel", 0xe1c1],
+  ["pci_service", 0xe1d6],
+  ["pci_failed", 0xe280],
+  ["pci_ok", 0xe286],
+  ["pci_present", 0xe28d],
+  ["pci_find_device", 0xe2a4],
+  ["pci_find_class", 0xe2c3],
+  ["pci_find", 0xe2cf],
+  ["pci_read", 0xe2f7],
+  ["pci_there", 0xe312],
+  ["int19", 0xe32f],
+  ["int18", 0xe40c],
   ["mp_pointer", 0xe420],
   ["mp_table", 0xe430],
   ["mp_entries", 0xe45c],
@@ -428,14 +428,13 @@ export const SYMBOLS: readonly (readonly [name: string, address: number])[] = [
   ["facs", 0xe5c0],
   ["fadt", 0xe600],
   ["fadt_blocks", 0xe638],
-  ["fadt_lengths", 0xe658],
   ["fadt_end", 0xe674],
   ["madt", 0xe674],
   ["dsdt", 0xe6ce],
   ["madt_end", 0xe6ce],
   ["dsdt_end", 0xe791],
   ["pm_init", 0xe791],
-  ["pci_write", 0xe7db],
-  ["acpi_init", 0xe7e8],
+  ["pci_write", 0xe7f7],
+  ["acpi_init", 0xe804],
   ["reset_vector", 0xfff0],
 ];
