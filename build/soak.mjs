@@ -28,6 +28,7 @@ const cases = {
   QUADRANT_EXECUTE_CASES: Math.ceil(30_000 * factor),
   QUADRANT_X87_CASES: Math.ceil(100_000 * factor),
   QUADRANT_MATRIX: factor >= 50 ? 1 : factor >= 10 ? 5 : 61,
+  QUADRANT_MATRIX_PLAIN: factor >= 50 ? 1 : 16,
 };
 console.log(
   Object.entries(cases)

@@ -12,6 +12,14 @@ export interface OpenedFile {
   readonly bytes: Uint8Array;
 }
 
+/** A file that a person chose and that the window knows by its number alone: `FileRef` of the protocol. */
+export interface ChosenFile {
+  readonly title: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly file: number;
+}
+
 /** Takes a listener back. */
 export type Unsubscribe = () => void;
 
@@ -34,23 +42,28 @@ export interface MenuItem {
 export const MENUS = ["File", "Edit", "Machine", "View", "Help"] as const;
 export type Menu = (typeof MENUS)[number];
 
-/** What a person can be asked to open. */
-export type OpenKind = "image" | "machine" | "scenario";
+/** What a person can be asked to open. A medium goes along with an image: a disk, an initrd, a ROM. */
+export type OpenKind = "image" | "medium" | "machine" | "scenario";
 
 export interface Bridge {
   readonly edition: "desktop" | "browser";
-  /** Sends a message to the host. Bytes in it are copied unless their buffers are listed in `transfer`. */
+  /**
+   * Sends a message to the host. Bytes in it are copied unless their buffers are listed in `transfer`; a file named by
+   * its number is read on the way, and one that cannot be read is answered as a refused command.
+   */
   post(message: ClientMessage, transfer?: readonly ArrayBuffer[]): void;
   onMessage(listener: (message: HostMessage) => void): Unsubscribe;
   /** The host ended by itself: the machine's unsaved state is gone. The text says what is known of why. */
   onHostCrash(listener: (reason: string) => void): Unsubscribe;
   /** Starts a new host (after a crash); resolves when it takes messages. Views have to be opened again. */
   restartHost(): Promise<void>;
-  /** Asks for a guest image; null when the person changed their mind. Rejects with a sentence when it cannot be read. */
-  openImageFile(): Promise<OpenedFile | null>;
-  /** Asks for a saved machine; as `openImageFile`. */
+  /** Asks for a guest image; null when the person changed their mind. Rejects with a sentence when it is none to be had. */
+  openImageFile(): Promise<ChosenFile | null>;
+  /** Asks for a file that goes along with an image; as `openImageFile`. */
+  openMediumFile(): Promise<ChosenFile | null>;
+  /** Asks for a saved machine and reads it; null and rejections as `openImageFile`. */
   openMachineFile(): Promise<OpenedFile | null>;
-  /** Asks for a scenario's file; as `openImageFile`. */
+  /** Asks for a scenario's file and reads it; as `openMachineFile`. */
   openScenarioFile(): Promise<OpenedFile | null>;
   /** Shows an address outside of Quadrant to the person, and opens it in their browser if they say yes. */
   openLink(url: string): Promise<boolean>;

@@ -15,6 +15,7 @@ import type {
   HostMessage,
   ScenarioListing,
   Status,
+  TraceText,
   ViewData,
   ViewKind,
   ViewRequest,
@@ -30,6 +31,7 @@ interface Answers {
   edit: EditResult;
   saveMachine: Uint8Array;
   find: number | null;
+  exportTrace: TraceText;
 }
 type AnswerOf<C extends Command> = C["name"] extends keyof Answers ? Answers[C["name"]] : unknown;
 

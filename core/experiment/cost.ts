@@ -1,7 +1,8 @@
 /**
  * The cost model: cycles an event, for two processors of the day, and what follows for counted events. The figures are
- * micro-measurements that others published, cited in each row; none is fitted to what it is compared with, and the time
- * that the hypervisor's own code takes between its VMCS accesses is left out on purpose: the shortfall shows it.
+ * micro-measurements that others published, cited in each row (docs/experiments.md says how they were checked); none is
+ * fitted to what it is compared with, and the time that the hypervisor's own code takes between its VMCS accesses is left
+ * out on purpose: the shortfall shows it.
  */
 import type { Measured } from "./meter.ts";
 import { VMCS_COMMON, VMCS_EMULATE, VMCS_EXITS, VMCS_INJECT } from "./vmcs.ts";
@@ -14,8 +15,10 @@ export interface CostRow {
 
 export type CostId = "instruction" | "exception" | "vm_exit" | "vm_entry" | "vmcs_read" | "vmcs_write";
 
-const TABLE_1 =
-  "K. Adams, O. Agesen: A Comparison of Software and Hardware Techniques for x86 Virtualization, ASPLOS 2006, table 1";
+/** The paper itself was not at hand; docs/experiments.md says against what the figures were checked. */
+const PAPER =
+  "K. Adams, O. Agesen: A Comparison of Software and Hardware Techniques for x86 Virtualization, ASPLOS 2006";
+const TABLE_1 = `${PAPER}, table 1, as a survey quotes it`;
 
 export const COST_ROWS: readonly CostRow[] = [
   {
@@ -26,8 +29,7 @@ export const COST_ROWS: readonly CostRow[] = [
   {
     id: "exception",
     title: "an exception or interrupt delivered through the IDT, and the IRET",
-    source:
-      "the same paper, section 6.3: divzero on the bare Pentium 4 672. It is an input here, so that row's native figure predicts nothing. Not published for the Core 2.",
+    source: `${PAPER}, as a survey quotes it: divzero on the bare Pentium 4 672. It is an input here, so that row's native figure predicts nothing; for the Core 2 none was published`,
   },
   { id: "vm_exit", title: "a VM exit (for a page fault)", source: TABLE_1 },
   { id: "vm_entry", title: "a VM entry", source: TABLE_1 },

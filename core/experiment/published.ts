@@ -1,6 +1,7 @@
 /**
- * Published figures that predictions are held against: cycles on a 3.8 GHz Pentium 4 672, from K. Adams, O. Agesen,
- * "A Comparison of Software and Hardware Techniques for x86 Virtualization", ASPLOS 2006, section 6.3.
+ * Published figures that predictions are held against: cycles on a 3.8 GHz Pentium 4 672, from the
+ * nanobenchmarks of K. Adams, O. Agesen, "A Comparison of Software and Hardware Techniques for x86 Virtualization",
+ * ASPLOS 2006. docs/experiments.md says against what they were checked.
  */
 
 export interface Published {

@@ -15,6 +15,7 @@ import {
   u32,
   ZERO_REGS,
 } from "./image.ts";
+import { refuseHole } from "./memory-map.ts";
 
 const EHDR_SIZE = 52;
 const PHDR_SIZE = 32;
@@ -145,6 +146,8 @@ export function loadElf(bytes: Uint8Array, options: ImageOptions): OpenResult {
   const read = readElf(bytes, options.memory);
   if (!read.ok) return read;
   const { writes, zeros, taken, entry, symbols, notes } = read.program;
+  const hole = refuseHole("ELF image", taken, options);
+  if (hole !== null) return hole;
   const { base, limit, bytes: gdt } = placeGdt(taken);
   return {
     ok: true,

@@ -3,6 +3,7 @@
  * 0, EFLAGS is 2, and a GDT with flat code 0x08 and flat data 0x10 lies below 0x500.
  */
 import { hex, type ImageOptions, type OpenResult, placeGdt, refuse, ZERO_REGS } from "./image.ts";
+import { refuseHole } from "./memory-map.ts";
 
 export const FLAT_ADDRESS = 0x100000;
 
@@ -16,7 +17,10 @@ export function loadFlat(bytes: Uint8Array, options: ImageOptions): OpenResult {
       `flat image: ${bytes.length} bytes at ${hex(address)} end at ${hex(address + bytes.length)}, behind the memory's end ${hex(options.memory)}; load it lower or give the machine more memory`,
     );
   }
-  const { base, limit, bytes: gdt } = placeGdt([{ start: address, end: address + bytes.length }]);
+  const taken = [{ start: address, end: address + bytes.length }];
+  const hole = refuseHole("flat image", taken, options);
+  if (hole !== null) return hole;
+  const { base, limit, bytes: gdt } = placeGdt(taken);
   return {
     ok: true,
     image: {

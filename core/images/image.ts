@@ -1,9 +1,21 @@
 /**
- * What a loader answers: everything the machine must store and the register state to start with. All kinds start in
- * 32-bit protected mode with paging and interrupts off and the same GDT: null, flat code 0x08, flat data 0x10.
+ * What a loader is told and what it answers: everything the machine must store and the register state to start with.
+ * Flat, ELF and multiboot images start in 32-bit protected mode with paging and interrupts off and the same GDT: null,
+ * flat code 0x08, flat data 0x10. Linux brings a GDT of its own; boot sectors, disks and ROMs start at reset.
  */
 
-export type LoadedKind = "flat" | "elf" | "multiboot" | "boot-sector" | "disk" | "linux" | "rom";
+/** In the order in which help and refusals name them. */
+export const LOADED_KINDS = ["flat", "elf", "multiboot", "linux", "boot-sector", "disk", "rom"] as const;
+export type LoadedKind = (typeof LOADED_KINDS)[number];
+
+/** `bare`: memory from 0 without a hole and a serial port. `pc`: the devices, the hole at A0000-FFFFF, the ROM. */
+export type MachineKind = "bare" | "pc";
+
+/** A file that goes along with a multiboot kernel, with the text that the kernel finds beside it. */
+export interface ModuleFile {
+  readonly bytes: Uint8Array;
+  readonly commandLine: string;
+}
 
 export interface ImageOptions {
   /** Load address of a flat image (default 0x100000); other kinds carry their own. */
@@ -12,8 +24,20 @@ export interface ImageOptions {
   readonly memory: number;
   /** Bytes of memory from guest-physical 4 GiB. */
   readonly memoryHigh: number;
-  /** Command line handed to a multiboot kernel; characters above U+00FF become "?". At most 1000 characters. */
+  /** The machine that it will start on. Absent: bare. */
+  readonly machine?: MachineKind | undefined;
+  /** Command line of a multiboot or Linux kernel; characters above U+00FF become "?". */
   readonly commandLine?: string | undefined;
+  /** Linux's first root file system; a multiboot kernel has it as its first module. */
+  readonly initrd?: Uint8Array | undefined;
+  /** Modules of a multiboot kernel, in order. */
+  readonly modules?: readonly ModuleFile[] | undefined;
+  /** Drives of a pc, in order, behind the image itself if that is a disk; at most two in all. */
+  readonly disks?: readonly Uint8Array[] | undefined;
+  /** What is in a pc's floppy drive. */
+  readonly floppy?: Uint8Array | undefined;
+  /** A ROM for a pc in place of its own firmware. */
+  readonly rom?: Uint8Array | undefined;
 }
 
 export interface StartRegs {
@@ -38,16 +62,6 @@ export interface StartControls {
 
 export interface LoadedImage {
   readonly kind: LoadedKind;
-  /** The machine that the kind wants when nobody says otherwise; absent: bare. */
-  readonly machine?: "bare" | "pc" | undefined;
-  /** `reset`: the processor begins in the ROM, and entry, regs and gdt mean nothing. Absent: protected. */
-  readonly start?: "protected" | "reset" | undefined;
-  /** A ROM in place of our own firmware. */
-  readonly rom?: Uint8Array | undefined;
-  /** Drives of the primary ATA channel, in order. */
-  readonly disks?: readonly (Uint8Array | null)[] | undefined;
-  /** Image in the floppy drive. */
-  readonly floppy?: Uint8Array | undefined;
   /** To be stored in this order; where two overlap, the later one wins. `bytes` may be a window on the image's file. */
   readonly writes: readonly { readonly gpa: number; readonly bytes: Uint8Array }[];
   /** To be filled with zeros, before the writes. */
@@ -58,12 +72,33 @@ export interface LoadedImage {
   readonly regs: StartRegs;
   /** Control registers to start with, for images that begin with paging on (scenarios). Absent: CR0 = 0x11, others 0. */
   readonly controls?: StartControls;
-  /** What GDTR holds; the bytes are one of the writes. CS is 0x08, all data segments are 0x10. */
-  readonly gdt: { readonly base: number; readonly limit: number };
+  /**
+   * What GDTR holds; the bytes are one of the writes. CS is `code` (absent: 0x08), all data segments are `data`
+   * (absent: 0x10), flat in either case.
+   */
+  readonly gdt: {
+    readonly base: number;
+    readonly limit: number;
+    readonly code?: number;
+    readonly data?: number;
+  };
   /** Ascending by address. */
   readonly symbols: readonly { readonly name: string; readonly address: number }[];
   /** What was left out and why, in sentences (a damaged symbol table, for instance). */
   readonly notes: readonly string[];
+  /** Which machine the kind is for, when nobody names one. Absent: bare. */
+  readonly machine?: MachineKind | undefined;
+  /**
+   * Absent or "protected": as the registers say. "reset": the processor begins at FFFFFFF0 in real mode, out of the
+   * ROM; entry, registers and GDT are of no account.
+   */
+  readonly start?: "protected" | "reset" | undefined;
+  /** A ROM in place of the firmware: 64, 128 or 256 KiB, ending at FFFFFFFF. */
+  readonly rom?: Uint8Array | undefined;
+  /** Drives of the primary channel: first and second. */
+  readonly disks?: readonly (Uint8Array | null)[] | undefined;
+  /** What is in the floppy drive: the sectors of a whole floppy of a standard size. */
+  readonly floppy?: Uint8Array | undefined;
 }
 
 export type OpenResult =
@@ -89,6 +124,23 @@ export const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (byte
 export const u32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
+export const put32 = (bytes: Uint8Array, at: number, value: number): void => {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+};
+
+/** One byte a character; characters above U+00FF become "?". A zero ends it. */
+export function textBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length + 1);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    bytes[i] = code > 0xff ? 0x3f : code;
+  }
+  return bytes;
+}
+
 export const START_ESP = 0x7c00;
 
 export const ZERO_REGS: StartRegs = {
@@ -113,7 +165,7 @@ const GDT_BYTES = new Uint8Array([
 /** First byte behind the place where the GDT is put. */
 const GDT_END = 0x500;
 
-const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end;
+export const overlaps = (a: Range, b: Range): boolean => a.start < b.end && b.start < a.end;
 
 /**
  * Chooses where the GDT goes: the highest 8-aligned place below 0x500 that the image leaves free. An image that
@@ -129,14 +181,17 @@ export function placeGdt(taken: readonly Range[]): { base: number; limit: number
   return found;
 }
 
+/** First byte that a PC's firmware keeps for itself at the end of conventional memory is in this page. */
+const LOW_END = 0x9f000;
+
 /**
- * A free place of `size` bytes for a structure handed to the image: a page in 0x9000 to 0x9ffff, else the first page
+ * A free place of `size` bytes for a structure handed to the image: a page in 0x9000 to 0x9efff, else the first page
  * behind the image. -1 when there is none.
  */
 export function placeStructure(taken: readonly Range[], size: number, memory: number): number {
   const free = (start: number) =>
     start + size <= memory && !taken.some((t) => overlaps(t, { start, end: start + size }));
-  for (let at = 0x9000; at + size <= 0xa0000; at += 0x1000) if (free(at)) return at;
+  for (let at = 0x9000; at + size <= LOW_END; at += 0x1000) if (free(at)) return at;
   const behind = Math.ceil(taken.reduce((most, t) => Math.max(most, t.end), 0x100000) / 0x1000) * 0x1000;
   return free(behind) ? behind : -1;
 }

@@ -6,6 +6,7 @@ import { isElf, readElf } from "./elf32.ts";
 import {
   hex,
   type ImageOptions,
+  type ModuleFile,
   type OpenResult,
   placeGdt,
   placeStructure,
@@ -14,7 +15,8 @@ import {
   u32,
   ZERO_REGS,
 } from "./image.ts";
-import { buildInfo, MOST_COMMAND_LINE } from "./multiboot-info.ts";
+import { refuseHole } from "./memory-map.ts";
+import { buildInfo, MOST_COMMAND_LINE, type PlacedModule } from "./multiboot-info.ts";
 
 const HEADER_MAGIC = 0x1bad_b002;
 /** What EAX holds at the entry point (3.2). */
@@ -22,6 +24,10 @@ export const LOADED_MAGIC = 0x2bad_b002;
 const SEARCH = 8192;
 const FLAG_VIDEO = 1 << 2;
 const FLAG_ADDRESSES = 1 << 16;
+/** mode_type of the header's graphics fields: 1 is a text mode (3.1.4). */
+const MODE_TYPE = 32;
+const MODE_TEXT = 1;
+const PAGE = 0x1000;
 /** Bits 0 to 15 are demands that a loader must meet or refuse (3.1.2); page-aligned modules and memory information are met. */
 const UNKNOWN_DEMANDS = 0xfff8;
 
@@ -116,6 +122,29 @@ function place(bytes: Uint8Array, header: number, flags: number, memory: number)
   return read.ok ? { ok: true, placement: read.program } : read;
 }
 
+/** What the header demands and cannot have, in a sentence, or null. */
+function refuseDemands(bytes: Uint8Array, header: number, flags: number, pc: boolean): string | null {
+  if ((flags & FLAG_VIDEO) !== 0) {
+    const demand = `multiboot image: the header at ${hex(header)} demands a video mode (flag 2)`;
+    if (!pc) return `${demand}, and the machine bare has no screen; start it on the machine pc`;
+    if (header + MODE_TYPE + 4 > bytes.length)
+      return `${demand}, but its fields at ${hex(header + MODE_TYPE)} are cut off by the file's end at ${hex(bytes.length)}`;
+    const mode = u32(bytes, header + MODE_TYPE);
+    if (mode !== MODE_TEXT)
+      return `${demand} of type ${mode} at ${hex(header + MODE_TYPE)}; the pc's screen has text alone (type 1)`;
+  }
+  if ((flags & UNKNOWN_DEMANDS) !== 0) {
+    return `multiboot image: the header at ${hex(header)} demands features that multiboot 1 does not define (flags ${hex(flags)}); only flags 0 to 2 can be met`;
+  }
+  return null;
+}
+
+/** The initrd, if there is one, is the first module. */
+function modulesOf({ initrd, modules }: ImageOptions): readonly ModuleFile[] {
+  const first = initrd === undefined ? [] : [{ bytes: initrd, commandLine: "initrd" }];
+  return [...first, ...(modules ?? [])];
+}
+
 export function loadMultiboot(bytes: Uint8Array, options: ImageOptions): OpenResult {
   const header = findMultibootHeader(bytes);
   if (header < 0) {
@@ -124,41 +153,43 @@ export function loadMultiboot(bytes: Uint8Array, options: ImageOptions): OpenRes
     );
   }
   const flags = u32(bytes, header + 4);
-  if ((flags & FLAG_VIDEO) !== 0) {
+  const demand = refuseDemands(bytes, header, flags, options.machine === "pc");
+  if (demand !== null) return refuse(demand);
+  const modules = modulesOf(options);
+  const lines = [options.commandLine ?? "", ...modules.map(({ commandLine }) => commandLine)];
+  const tooLong = lines.find(({ length }) => length > MOST_COMMAND_LINE);
+  if (tooLong !== undefined) {
     return refuse(
-      `multiboot image: the header at ${hex(header)} demands a video mode (flag 2), and this machine has no screen adapter`,
-    );
-  }
-  if ((flags & UNKNOWN_DEMANDS) !== 0) {
-    return refuse(
-      `multiboot image: the header at ${hex(header)} demands features that multiboot 1 does not define (flags ${hex(flags)}); only flags 0 and 1 can be met`,
-    );
-  }
-  const commandLine = options.commandLine ?? "";
-  if (commandLine.length > MOST_COMMAND_LINE) {
-    return refuse(
-      `multiboot image: the command line has ${commandLine.length} characters; at most ${MOST_COMMAND_LINE} fit`,
+      `multiboot image: the command line has ${tooLong.length} characters; at most ${MOST_COMMAND_LINE} fit`,
     );
   }
   const placed = place(bytes, header, flags, options.memory);
   if (!placed.ok) return placed;
   const { writes, zeros, taken, entry, symbols, notes } = placed.placement;
+  const hole = refuseHole("multiboot image", taken, options);
+  if (hole !== null) return hole;
   const { base, limit, bytes: gdt } = placeGdt(taken);
-  const size = buildInfo(0, commandLine, options.memory, options.memoryHigh).length;
+  const nowhere = modules.map(({ commandLine }) => ({ start: 0, end: 0, commandLine }));
+  const size = buildInfo(0, options, nowhere).length;
   const info = placeStructure(taken, size, options.memory);
   if (info < 0) {
     return refuse(
       "multiboot image: it leaves no room for the boot information; give the machine more memory",
     );
   }
+  const at = placeModules([...taken, { start: info, end: info + size }], modules, options.memory);
+  if (!at.ok) return at;
   return {
     ok: true,
     image: {
       kind: "multiboot",
       writes: [
         { gpa: base, bytes: gdt },
-        { gpa: info, bytes: buildInfo(info, commandLine, options.memory, options.memoryHigh) },
+        { gpa: info, bytes: buildInfo(info, options, at.placed) },
         ...writes,
+        ...modules.flatMap(({ bytes }, i) =>
+          bytes.length === 0 ? [] : [{ gpa: at.placed[i]!.start, bytes }],
+        ),
       ],
       zeros,
       entry,
@@ -168,4 +199,26 @@ export function loadMultiboot(bytes: Uint8Array, options: ImageOptions): OpenRes
       notes,
     },
   };
+}
+
+/** Modules lie one behind the other from the first page behind the image, each on a page of its own (flag 0). */
+function placeModules(
+  taken: readonly Range[],
+  modules: readonly ModuleFile[],
+  memory: number,
+): { ok: true; placed: PlacedModule[] } | { ok: false; error: string } {
+  const pageUp = (address: number) => Math.ceil(address / PAGE) * PAGE;
+  let next = pageUp(taken.reduce((most, { end }) => Math.max(most, end), 0x100000));
+  const placed: PlacedModule[] = [];
+  for (const [i, { bytes, commandLine }] of modules.entries()) {
+    const end = next + bytes.length;
+    if (end > memory) {
+      return refuse(
+        `multiboot image: module ${i + 1} of ${modules.length} has ${bytes.length} bytes and would end at ${hex(end)}, behind the memory's end ${hex(memory)}; give the machine more memory`,
+      );
+    }
+    placed.push({ start: next, end, commandLine });
+    next = pageUp(Math.max(end, next + 1));
+  }
+  return { ok: true, placed };
 }

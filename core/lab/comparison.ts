@@ -2,6 +2,7 @@
  * Comparisons beside the machine on the screen: pairs of machines in lock-step, one pair after the other, each to its
  * first difference; and what a window shows of them.
  */
+import { HAZARDS } from "../kvm/index.ts";
 import { Machine } from "../machine/machine.ts";
 import { POLICY_NONE } from "../machine/setup.ts";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../machine/snapshot.ts";
@@ -73,6 +74,8 @@ export class Comparison {
   /** @throws LabError when the two cannot be compared from there */
   start(wanted: Wanted): void {
     const { lab } = this;
+    for (const id of (wanted.hazards ?? []).flatMap((hazards) => Object.keys(hazards)))
+      if (!HAZARDS.some((hazard) => hazard.id === id)) throw new LabError(`there is no hazard "${id}"`);
     this.stop();
     this.wanted = wanted;
     this.title = lab.source.title;
@@ -151,9 +154,14 @@ export class Comparison {
   }
 
   private begin([a, b]: readonly [string, string], wanted: Wanted, snapshot: Snapshot): LockStep {
-    const { accessedDirty, until } = wanted;
+    const { accessedDirty, hazards, until } = wanted;
     const options = { until, accessedDirty, script: this.script, goal: this.goal };
-    return new LockStep(snapshot, { policy: a }, { policy: b }, options);
+    return new LockStep(
+      snapshot,
+      { policy: a, hazards: hazards?.[0] },
+      { policy: b, hazards: hazards?.[1] },
+      options,
+    );
   }
 
   /** The present guest at its first instruction, or the present scenario before its first step, with the same inputs. */

@@ -2,6 +2,7 @@
  * The run as one JSON object: what `quadrant run --json` writes and the command `report` answers.
  * Its schema is docs/run-report.schema.json; later versions only add keys.
  */
+import type { LoadedKind, MachineKind } from "../images/index.ts";
 import { COUNTERS, HAZARDS } from "../kvm/index.ts";
 import type { DatedViolation } from "../machine/findings.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -15,7 +16,10 @@ export interface RunReport {
   readonly policy: string;
   readonly tlb: "vmx" | "svm" | "bare";
   readonly hazards: Readonly<Record<string, "guarded" | "as-it-was">>;
+  /** What was started: its kind, named or found out; null in a scenario. */
+  readonly image: { readonly kind: LoadedKind } | null;
   readonly machine: {
+    readonly kind: MachineKind;
     readonly memory: number;
     readonly slots: readonly { readonly gfn: number; readonly pages: number; readonly hfn: number }[];
   };
@@ -97,8 +101,9 @@ export function hex64(low: number, high: number): string {
 
 /**
  * @param audited whether an audit is part of the report (`--audit off`: it is not, and nothing is checked)
+ * @param kind of the image that was started; null: there was none of its own
  */
-export function makeReport(machine: Machine, audited: boolean): RunReport {
+export function makeReport(machine: Machine, audited: boolean, kind: LoadedKind | null = null): RunReport {
   const { cpu, kvm, memory, setup, slots } = machine;
   const audit = audited ? machine.audit() : { checked: [], violations: [] };
   // The continuous audit has seen more than what is wrong at the end.
@@ -115,7 +120,9 @@ export function makeReport(machine: Machine, audited: boolean): RunReport {
     policy: setup.policy,
     tlb: bare ? "bare" : setup.tlb,
     hazards: Object.fromEntries(HAZARDS.map((h) => [h.id, setup.hazards[h.id] ?? "guarded"])),
+    image: kind === null ? null : { kind },
     machine: {
+      kind: setup.machine ?? "bare",
       memory: setup.memory + setup.memoryHigh,
       slots: slots.slots.map(({ gfn, pages, hfn }) => ({ gfn, pages, hfn })),
     },

@@ -2,12 +2,30 @@
  * Where a machine came from, so that it can be started again: a built-in guest or an image's bytes.
  */
 import { findGuest, GUESTS } from "../guests/index.ts";
-import { type LoadedImage, openImage } from "../images/index.ts";
+import {
+  kindOf,
+  type LoadedImage,
+  type LoadedKind,
+  type MachineKind,
+  type ModuleFile,
+  machineFor,
+  openImage,
+} from "../images/index.ts";
 import { HAZARDS } from "../kvm/index.ts";
 import { POLICY_IDS } from "../machine/machine.ts";
 import type { MachineSetup } from "../machine/setup.ts";
 import { LabError } from "./error.ts";
-import { MIB } from "./protocol/index.ts";
+import { DEFAULT_CONFIG, MIB } from "./protocol/index.ts";
+
+/** What goes along with an image; which kind and machine takes what, the loader says. */
+export interface SourceMedia {
+  readonly commandLine?: string | undefined;
+  readonly initrd?: Uint8Array | undefined;
+  readonly modules?: readonly ModuleFile[] | undefined;
+  readonly disks?: readonly Uint8Array[] | undefined;
+  readonly floppy?: Uint8Array | undefined;
+  readonly rom?: Uint8Array | undefined;
+}
 
 export interface Source {
   readonly title: string;
@@ -17,6 +35,8 @@ export interface Source {
   readonly kind: string;
   /** Load address of a flat image; null: the usual one. */
   readonly address: number | null;
+  /** Absent: nothing. */
+  readonly media?: SourceMedia | undefined;
   readonly symbols: readonly { readonly name: string; readonly address: number }[];
   readonly pauseAt: string | null;
   readonly introduction: readonly string[];
@@ -42,14 +62,30 @@ export function guestSource(id: string): { source: Source; memory: number; memor
 /** Opens a source's image for a setup. @throws LabError with the loader's sentence */
 export function openSource(source: Source, setup: MachineSetup): LoadedImage {
   const options = {
+    ...source.media,
     memory: setup.memory,
     memoryHigh: setup.memoryHigh,
+    machine: setup.machine,
     address: source.address ?? undefined,
   };
   const opened = openImage(source.bytes, source.kind, options);
   if (!opened.ok) throw new LabError(opened.error);
   return opened.image;
 }
+
+/** What a source's image is. @throws LabError with a sentence when its bytes say what cannot be started */
+export function kindOfSource({ bytes, kind }: Source): LoadedKind {
+  const known = kindOf(bytes, kind);
+  if (!known.ok) throw new LabError(known.error);
+  return known.kind;
+}
+
+/** The machine that a source is started on when nobody names one. @throws LabError as `kindOfSource` */
+export const machineOfSource = (source: Source): MachineKind => machineFor(kindOfSource(source));
+
+/** Bytes of memory for a kind when nobody says how many: a Linux that unpacks itself at 16 MiB wants more. */
+export const memoryForKind = (kind: LoadedKind): number =>
+  kind === "linux" ? 256 * MIB : DEFAULT_CONFIG.memory;
 
 /** @throws LabError with what is wrong with a setup that has the right shape */
 export function checkSetup(setup: MachineSetup): void {

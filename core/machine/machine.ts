@@ -38,6 +38,8 @@ import {
   STEP_NORMAL,
 } from "../x86/door.ts";
 import { FLAG_IF } from "../x86/flags.ts";
+import { CS, ES } from "../x86/isa/insn.ts";
+import { LDTR } from "../x86/segment-cache.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
 import { leaveAsBooted } from "./as-booted.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
@@ -199,6 +201,9 @@ export class Machine {
     cpu.eip = image.entry | 0;
     cpu.gdtBase = image.gdt.base | 0;
     cpu.gdtLimit = image.gdt.limit;
+    const { code, data } = image.gdt;
+    if (code !== undefined) cpu.segSelector[CS] = code;
+    if (data !== undefined) for (let seg = ES; seg < LDTR; seg++) if (seg !== CS) cpu.segSelector[seg] = data;
     if (image.controls !== undefined) startControls(this, image.controls);
   }
 

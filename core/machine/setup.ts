@@ -2,6 +2,7 @@
  * What a machine is made of, and how it can come to stand still. The lab's protocol has a schema of the same shape;
  * these are the plain types that the floors below the lab need.
  */
+import type { MachineKind } from "../images/index.ts";
 import type { Tuning } from "../kvm/index.ts";
 import { HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
 import { MemorySlots } from "../memory/slots.ts";
@@ -10,9 +11,6 @@ export type HazardSetting = "guarded" | "as-it-was";
 export type TlbKind = "vmx" | "svm";
 /** When to audit: behind every boundary (what was touched, or everything), when asked and at the end, or never. */
 export type AuditMode = "every" | "full" | "end" | "off";
-
-/** `bare`: memory from 0 without a hole and a serial port; `pc`: with a PC's hole, ROM and devices. */
-export type MachineKind = "bare" | "pc";
 
 export interface MachineSetup {
   /** Absent: bare. */

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { HAZARDS } from "../kvm/index.ts";
+import { WALK_CACHE_MOST } from "../machine/setup.ts";
 import { EventFields, EventName, PolicyId, Prediction } from "./predictions.ts";
 import { oneOf, strict } from "./strict.ts";
 import { Address, Base64, Count, Flags, HexBytes, Value } from "./values.ts";
@@ -98,6 +99,13 @@ const HazardId = v.picklist(
 const HazardSetting = v.picklist(["guarded", "as-it-was"], "a hazard is guarded or as-it-was");
 const Hazards = v.record(HazardId, HazardSetting, "hazards is an object of hazards and their settings");
 const Tlb = v.picklist(["vmx", "svm"], "tlb is vmx or svm");
+const NestedLevels = v.picklist([3, 4], "nestedLevels is 3 or 4");
+const WalkCache = v.pipe(
+  v.number("walkCache is a number of entries"),
+  v.integer("walkCache is a whole number"),
+  v.minValue(0, "walkCache is at least 0"),
+  v.maxValue(WALK_CACHE_MOST, `walkCache is at most ${WALK_CACHE_MOST}`),
+);
 
 const Setup = strict("machine", {
   /** Bytes from guest-physical 0 (16 MiB, or what the guest asks for), and from 4 GiB (none). */
@@ -124,6 +132,9 @@ const Setup = strict("machine", {
   policy: v.optional(PolicyId),
   hazards: v.optional(Hazards),
   tlb: v.optional(Tlb),
+  /** Under nested paging: levels of the host tables (4), entries of each page-walk cache (0: none). */
+  nestedLevels: v.optional(NestedLevels),
+  walkCache: v.optional(WalkCache),
 });
 export type Setup = v.InferOutput<typeof Setup>;
 
@@ -220,6 +231,8 @@ const Refutation = strict("refutedBy", {
   policy: v.optional(PolicyId),
   hazards: v.optional(Hazards),
   tlb: v.optional(Tlb),
+  nestedLevels: v.optional(NestedLevels),
+  walkCache: v.optional(WalkCache),
   /** Whose predictions are held against it; the scenario's own policy when absent. */
   as: v.optional(PolicyId),
 });

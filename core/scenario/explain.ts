@@ -5,6 +5,7 @@
 import type { Machine } from "../machine/machine.ts";
 import { peek32 } from "../machine/peek/guest-walk.ts";
 import {
+  EV_NESTED_FAULT,
   EV_PTE_WRITE,
   EV_PTE_WRITE_PAGE,
   EV_SPTE_CLEAR,
@@ -15,6 +16,7 @@ import type { Trace, TraceEvent } from "../trace/trace.ts";
 import { decode } from "../x86/isa/decode.ts";
 import { disassemble } from "../x86/isa/disasm.ts";
 import { eventText, momentText } from "./event-text.ts";
+import { hostLeafText, hostPlace } from "./host-tables.ts";
 import { peekBytes } from "./judge.ts";
 import type { Difference, LockStep } from "./lockstep.ts";
 import {
@@ -34,6 +36,7 @@ const INSTRUCTION = 15;
 /** Events before the difference that an explanation looks through. */
 const LOOKED = 200_000;
 const LISTED = 12;
+const LOOKED_FOR = new Set([EV_SPTE_SET, EV_SPTE_CLEAR, EV_PTE_WRITE_PAGE, EV_PTE_WRITE, EV_NESTED_FAULT]);
 
 export interface Cause {
   readonly seq: number;
@@ -105,6 +108,10 @@ function shadowLines(
   const lines = entries.map(
     (one) => `${one.about}: ${one.first} under ${names[0]}, ${one.second} under ${names[1]}`,
   );
+  for (const { after, before, gfn } of shadow.host.slice(0, LISTED))
+    lines.push(
+      `${hostPlace(gfn)}: ${hostLeafText(before)} under ${names[0]}, ${hostLeafText(after)} under ${names[1]}`,
+    );
   for (const key of shadow.onlyFirst) lines.push(`${keyText(key)}: only under ${names[0]}`);
   for (const key of shadow.onlySecond) lines.push(`${keyText(key)}: only under ${names[1]}`);
   return lines;
@@ -188,8 +195,7 @@ function last(trace: Trace, wanted: (event: TraceEvent) => boolean): TraceEvent 
   const oldest = Math.max(trace.oldest, trace.count - LOOKED);
   for (let seq = trace.count - 1; seq >= oldest; seq--) {
     const kind = trace.kindAt(seq);
-    if (kind !== EV_SPTE_SET && kind !== EV_SPTE_CLEAR && kind !== EV_PTE_WRITE_PAGE && kind !== EV_PTE_WRITE)
-      continue;
+    if (!LOOKED_FOR.has(kind)) continue;
     const event = trace.at(seq);
     if (event !== undefined && wanted(event)) return event;
   }
@@ -203,7 +209,13 @@ function reasons(
   names: readonly [string, string],
 ): string[] {
   const [entry] = entries;
+  if (difference.kind === "shadow" && difference.shadow.host.length > 0)
+    return hostReasons(difference.shadow.host[0]!.gfn, lockStep, names);
   if (entry === undefined) {
+    if (lockStep.first.kvm === null && lockStep.second.kvm === null)
+      return [
+        "Neither has a shadow: the two differ in what the TLB or a page-walk cache still holds, in when a walk set A or D, or in how an exit was answered.",
+      ];
     if (difference.shadow.onlyFirst.length + difference.shadow.onlySecond.length > 0)
       return ["One of them has shadow pages that the other has not (listed above)."];
     return [
@@ -223,6 +235,21 @@ function reasons(
   const apart = skippedThere(entry, lockStep, names);
   if (apart !== "") said.push(apart);
   return said;
+}
+
+/** Which walk had a guest frame mapped, on each side. */
+function hostReasons(gfn: number, { first, second }: LockStep, names: readonly [string, string]): string[] {
+  return [first, second].map((machine, side) => {
+    const place = `${hostPlace(gfn)} was`;
+    const event = last(
+      machine.trace,
+      ({ kind, words }) =>
+        kind === EV_NESTED_FAULT && (words[2]! >>> 0) * 2 ** 20 + (words[1]! >>> 12) === gfn,
+    );
+    return event === null
+      ? `Under ${names[side]} ${place} not met by any walk: a TLB entry or a page-walk cache led elsewhere.`
+      : `Under ${names[side]} ${place} mapped ${momentText(event)}: ${eventText(event)}.`;
+  });
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,17 +1,19 @@
 /**
  * Two machines in lock-step: from one snapshot, with the same inputs, under two policies or hazards, to the first
- * boundary at which the guest sees a difference, or the shadows hold different things.
+ * boundary at which the guest sees a difference, or the shadows hold different things. Two machines under nested paging
+ * are held against each other by their host tables: what each guest frame is mapped to.
  *
  * Every policy shares one timeline, so equal times are comparable. A chunk is run at full speed; when the hypervisors
  * did exactly the same in it, nothing can differ. Else the chunk is run once more from its start, unit by unit.
  */
 
+import { NESTED } from "../kvm/index.ts";
 import type { Input } from "../machine/inputs.ts";
 import type { InputOutcome } from "../machine/machine.ts";
 import { type Machine, MachineError } from "../machine/machine.ts";
-import type { HazardSetting, MachineSetup, TlbKind } from "../machine/setup.ts";
+import { type HazardSetting, type MachineSetup, POLICY_NONE, type TlbKind } from "../machine/setup.ts";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../machine/snapshot.ts";
-import { EV_GET_PAGE, EV_SPTE_CLEAR, EV_SPTE_SET, EV_ZAP_PAGE } from "../trace/events.ts";
+import { EV_GET_PAGE, EV_NESTED_FAULT, EV_SPTE_CLEAR, EV_SPTE_SET, EV_ZAP_PAGE } from "../trace/events.ts";
 import { EVENT_WORDS, Trace } from "../trace/trace.ts";
 import { ScenarioError } from "./error.ts";
 import { type Differing, differingMemory, differingRegisters, registersDiffer } from "./guest-state.ts";
@@ -23,6 +25,9 @@ export interface Contender {
   readonly policy: string;
   readonly hazards?: Readonly<Record<string, HazardSetting>> | undefined;
   readonly tlb?: TlbKind | undefined;
+  /** Under nested paging: levels of the host tables, entries of each page-walk cache; the snapshot's when absent. */
+  readonly nestedLevels?: 3 | 4 | undefined;
+  readonly walkCache?: number | undefined;
 }
 
 /** An input at a time, as both machines get it. */
@@ -67,15 +72,21 @@ const TRACE_EVENTS = 1 << 18;
 const CAREFUL = 4096;
 const QUIET_MOST = 1 << 20;
 const NAMED = 64;
-const SHADOWLESS = ["none", "nested"];
-const SHADOW_EVENTS = new Set([EV_SPTE_SET, EV_SPTE_CLEAR, EV_GET_PAGE, EV_ZAP_PAGE]);
+const SHADOW_EVENTS = new Set([EV_SPTE_SET, EV_SPTE_CLEAR, EV_GET_PAGE, EV_ZAP_PAGE, EV_NESTED_FAULT]);
 
 /** A machine of the snapshot's under other rules, with no shadow from before. */
-export function contend(snapshot: Snapshot, { hazards, policy, tlb }: Contender): Machine {
+export function contend(snapshot: Snapshot, contender: Contender): Machine {
+  const { hazards, nestedLevels, policy, tlb, walkCache } = contender;
   const setup: MachineSetup = { ...snapshot.setup, audit: "off", findings: "mark" };
   const machine = restoreSnapshot({ ...snapshot, setup }, new Trace(TRACE_EVENTS));
   machine.changePolicy("none");
-  machine.setup = { ...machine.setup, tlb: tlb ?? setup.tlb, hazards: hazards ?? setup.hazards };
+  machine.setup = {
+    ...machine.setup,
+    tlb: tlb ?? setup.tlb,
+    hazards: hazards ?? setup.hazards,
+    nestedLevels: nestedLevels ?? setup.nestedLevels,
+    walkCache: walkCache ?? setup.walkCache,
+  };
   machine.changePolicy(policy);
   // What happened before both begin is nobody's difference.
   machine.trace.clear();
@@ -98,10 +109,7 @@ export class LockStep {
 
   /** @throws ScenarioError when the two cannot be compared as asked */
   constructor(snapshot: Snapshot, first: Contender, second: Contender, options: LockStepOptions) {
-    for (const { policy } of [first, second]) {
-      if (options.until === "shadow" && SHADOWLESS.includes(policy))
-        throw new ScenarioError(`policy ${policy} has no shadow: compare what the guest sees`);
-    }
+    if (options.until === "shadow") checkComparable(first.policy, second.policy);
     this.options = options;
     this.script = options.script ?? [];
     this.first = contend(snapshot, first);
@@ -355,5 +363,21 @@ function movedSince(trace: Trace, since: number): boolean {
   return false;
 }
 
-export const hasShadow = ({ onlyFirst, onlySecond, sptes }: ShadowDifference): boolean =>
-  onlyFirst.length > 0 || onlySecond.length > 0 || sptes.length > 0;
+export const hasShadow = ({ host, onlyFirst, onlySecond, sptes }: ShadowDifference): boolean =>
+  onlyFirst.length > 0 || onlySecond.length > 0 || sptes.length > 0 || host.length > 0;
+
+/**
+ * What the hypervisor holds is comparable between two shadows, and between two sets of host tables: a shadow leads from
+ * linear addresses, host tables from guest-physical ones. @throws ScenarioError
+ */
+function checkComparable(first: string, second: string): void {
+  for (const policy of [first, second])
+    if (policy === POLICY_NONE)
+      throw new ScenarioError(
+        "policy none has no shadow and no host tables: compare what the guest sees (until guest)",
+      );
+  if ((first === NESTED) === (second === NESTED)) return;
+  throw new ScenarioError(
+    `nested paging has host tables (guest-physical to host) and ${first === NESTED ? second : first} a shadow (linear to host): nothing in them stands for the same; compare what the guest sees (until guest)`,
+  );
+}

@@ -376,6 +376,7 @@ export function refuted(scenario: Scenario, change: Refutation): RunnerOptions {
   const hazards: Record<string, HazardSetting> = {};
   for (const [id, setting] of Object.entries(change.hazards ?? {}))
     if (setting !== undefined) hazards[id] = setting;
+  const { nestedLevels, policy, walkCache } = change;
   const tlb: TlbKind | undefined = change.tlb;
-  return { policy: change.policy, hazards, tlb, as: change.as ?? ownPolicy(scenario) };
+  return { policy, hazards, tlb, nestedLevels, walkCache, as: change.as ?? ownPolicy(scenario) };
 }

@@ -24,6 +24,8 @@ export interface MachineOptions {
   readonly policy?: string | undefined;
   readonly hazards?: Readonly<Record<string, HazardSetting>> | undefined;
   readonly tlb?: TlbKind | undefined;
+  readonly nestedLevels?: 3 | 4 | undefined;
+  readonly walkCache?: number | undefined;
   readonly audit?: MachineSetup["audit"] | undefined;
   readonly trace?: Trace | undefined;
   /** Reads a file that the scenario names, or says in a thrown sentence why not. Absent: it may name none. */
@@ -60,6 +62,8 @@ export function prepareMachine(scenario: Scenario, options: MachineOptions = {})
     policy: options.policy ?? ownPolicy(scenario),
     tlb: options.tlb ?? setup.tlb ?? "vmx",
     hazards: { ...definite(setup.hazards), ...options.hazards },
+    nestedLevels: options.nestedLevels ?? setup.nestedLevels,
+    walkCache: options.walkCache ?? setup.walkCache,
     audit: options.audit ?? "end",
     findings: "mark",
     unimplemented: "stop",

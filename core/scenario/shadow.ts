@@ -1,9 +1,10 @@
 /**
  * The shadow as a scenario and a comparison see it: pages by their keys, sptes in words, and what differs between two
- * shadows or two states of guest memory. Everything here peeks.
+ * shadows (or host tables, host-tables.ts) or two states of guest memory. Everything here peeks.
  */
 import type { ShadowPage } from "../kvm/index.ts";
 import type { Machine } from "../machine/machine.ts";
+import { diffHostTables, type HostChange, type HostImage, takeHostTables } from "./host-tables.ts";
 import type { PageKey } from "./predictions.ts";
 import { hex, hex64, toNumber } from "./values.ts";
 
@@ -112,6 +113,8 @@ export interface ShadowImage {
     string,
     { readonly key: PlainKey; readonly hpa: number; readonly words: Uint32Array }
   >;
+  /** The host tables, which nested paging has in place of a shadow. */
+  readonly host: HostImage;
 }
 
 const nameOf = (key: PlainKey): string => `${key.gfn}/${key.role}`;
@@ -123,7 +126,7 @@ export function takeShadow(machine: Machine): ShadowImage {
     const at = page.hpa >>> 2;
     pages.set(nameOf(key), { key, hpa: page.hpa, words: machine.memory.u32.slice(at, at + SPTES * 2) });
   }
-  return { pages };
+  return { pages, host: takeHostTables(machine) };
 }
 
 export interface SpteChange {
@@ -138,6 +141,8 @@ export interface ShadowDifference {
   readonly onlyFirst: readonly PlainKey[];
   readonly onlySecond: readonly PlainKey[];
   readonly sptes: readonly SpteChange[];
+  /** Guest frames that the host tables of nested paging map differently. */
+  readonly host: readonly HostChange[];
 }
 
 /** Links to shadow pages are equal when the pages' keys are; A and D, which the processor sets, count as equal. */
@@ -166,7 +171,7 @@ export function diffShadow(
     }
   }
   for (const [name, one] of second.pages) if (!first.pages.has(name)) onlySecond.push(one.key);
-  return { onlyFirst, onlySecond, sptes };
+  return { onlyFirst, onlySecond, sptes, host: diffHostTables(first.host, second.host, most) };
 }
 
 const byHpa = ({ pages }: ShadowImage): Map<number, string> =>

@@ -7,17 +7,39 @@ import {
   AuditMode,
   DEFAULT_CONFIG,
   ImageKind,
+  MachineKind,
   TlbKind,
   TripleFault,
   WALK_CACHE_MOST,
 } from "../../core/lab/protocol/index.ts";
 
-export interface RunArguments {
-  readonly command: "run";
+/** A file that goes along with a multiboot kernel, and the text behind its first comma. */
+export interface ModuleArgument {
+  readonly file: string;
+  readonly commandLine: string;
+}
+
+/** Which image, on which machine, with what. Files are by their paths. */
+export interface ImageArguments {
   readonly image: string;
   readonly kind: ImageKind;
+  /** Null: what the image's kind is for. */
+  readonly machine: MachineKind | null;
   /** Load address of a flat image; null: the image's own, or 0x100000. */
   readonly address: number | null;
+  readonly disks: readonly string[];
+  readonly floppy: string | null;
+  readonly rom: string | null;
+  readonly initrd: string | null;
+  readonly modules: readonly ModuleArgument[];
+  readonly append: string;
+}
+
+export interface RunArguments extends ImageArguments {
+  readonly command: "run";
+  /** Where the drives' contents go at the end, in the drives' order, and the floppy's; null: nowhere. */
+  readonly saveDisks: readonly string[];
+  readonly saveFloppy: string | null;
   readonly policy: string;
   /** "guarded" or "as-it-was" for all hazards, then single ones over it. */
   readonly allHazards: HazardWord;
@@ -68,14 +90,26 @@ export const HELP = `quadrant: a laboratory for shadow paging
 
 IMAGE is a file, or the name of a built-in guest. Options of run:
 
-  --kind auto|flat|elf|multiboot   what the file is (auto: look at its bytes)
+  --kind KIND                      what the file is: ${ImageKind.options.join(", ")}
+                                   (auto: look at its bytes)
+  --machine bare|pc                bare: memory without a hole and a serial port (for flat, elf and multiboot);
+                                   pc: a PC with firmware and devices (for linux, boot-sector, disk and rom)
   --address ADDRESS                where a flat image is loaded and started (0x100000)
+  --append TEXT                    command line of a Linux or multiboot kernel
+  --initrd FILE                    initial root file system of Linux; first module of a multiboot kernel
+  --module FILE[,TEXT]             a module of a multiboot kernel and its text; several in their order
+  --disk FILE                      a drive of the pc, behind IMAGE if that is a disk; at most two drives
+  --floppy FILE                    what is in the pc's floppy drive; it is booted from before a disk
+  --rom FILE                       a ROM in place of the pc's own firmware: 64, 128 or 256 KiB
+  --save-disk FILE                 write the first drive as the guest left it, at the end; again for the second.
+                                   Without it nothing that the guest writes to a disk reaches a file
+  --save-floppy FILE               the same for the floppy
   --policy NAME                    memory virtualisation (${DEFAULT_CONFIG.policy}; none: the bare machine)
   --nested-levels 3|4              with --policy nested: levels of the host tables (4)
   --walk-cache N                   with --policy nested: entries of each page-walk cache, 0 ... 64 (0: none)
   --hazards SETTING                guarded, as-it-was, or NAME=guarded|as-it-was, several with commas
   --tlb vmx|svm                    whether exits flush the TLB (${DEFAULT_CONFIG.tlb})
-  --memory SIZE                    memory from 0: 4M ... 2032M
+  --memory SIZE                    memory from 0: 4M ... 2032M (64M; for Linux 256M)
   --memory-high SIZE               memory from 4 GiB: 0 ... 2032M
   --max-instructions N             stop after N units (default: no limit)
   --serial FILE|-                  write what the guest sends to its serial port; - is standard output
@@ -96,7 +130,10 @@ Options of compare: --hazards, --tlb, --memory, --memory-high, --max-instruction
 
   --policies A,B                   the two policies
   --hazards-b SETTING              hazards of the second machine, as --hazards (default: the same)
-  --until guest|shadow             stop where the guest sees a difference, or where the shadows differ (guest)
+  --nested-levels N[,M]            under nested: host levels of both machines, or of each
+  --walk-cache N[,M]               under nested: entries of the page-walk caches of both machines, or of each
+  --until guest|shadow             stop where the guest sees a difference, or where the shadows (of two machines under
+                                   nested: the host tables) differ (guest)
   --accessed-dirty                 A and D bits of page tables count as well
 
 Exit codes: 0 the guest ran to its stop, the predictions came true, no difference; 1 an invariant was violated, a
@@ -123,6 +160,17 @@ export function parseNumber(text: string): number | null {
 
 export class Refused extends Error {}
 
+/** @throws Refused */
+export const nestedLevels = (value: string): 3 | 4 =>
+  oneOf("--nested-levels", value, ["3", "4"]) === "3" ? 3 : 4;
+
+/** @throws Refused */
+export function walkCacheEntries(value: string): number {
+  const entries = parseNumber(value);
+  if (entries !== null && entries <= WALK_CACHE_MOST) return entries;
+  throw new Refused(`--walk-cache takes a number of entries from 0 to ${WALK_CACHE_MOST}, not "${value}"`);
+}
+
 type Option = (value: string, into: Mutable<RunArguments>) => void;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -141,9 +189,15 @@ export function size(option: string, value: string): number {
   return bytes;
 }
 
-const OPTIONS: Readonly<Record<string, Option>> = {
+type ImageOption = (value: string, into: Mutable<ImageArguments>) => void;
+
+/** Options that say which image and machine: of `run`, and of whatever else starts an image. */
+export const IMAGE_OPTIONS: Readonly<Record<string, ImageOption>> = {
   "--kind": (value, into) => {
     into.kind = oneOf("--kind", value, ImageKind.options);
+  },
+  "--machine": (value, into) => {
+    into.machine = oneOf("--machine", value, MachineKind.options);
   },
   "--address": (value, into) => {
     const address = parseNumber(value);
@@ -152,20 +206,62 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     }
     into.address = address;
   },
+  "--append": (value, into) => {
+    into.append = value;
+  },
+  "--initrd": (value, into) => {
+    into.initrd = value;
+  },
+  "--module": (value, into) => {
+    const comma = value.indexOf(",");
+    const file = comma < 0 ? value : value.slice(0, comma);
+    if (file === "") throw new Refused(`--module takes FILE or FILE,TEXT, not "${value}"`);
+    into.modules = [...into.modules, { file, commandLine: comma < 0 ? "" : value.slice(comma + 1) }];
+  },
+  "--disk": (value, into) => {
+    into.disks = [...into.disks, value];
+  },
+  "--floppy": (value, into) => {
+    into.floppy = value;
+  },
+  "--rom": (value, into) => {
+    into.rom = value;
+  },
+};
+
+/** What no option was said for. */
+export const NO_IMAGE: ImageArguments = {
+  image: "",
+  kind: "auto",
+  machine: null,
+  address: null,
+  disks: [],
+  floppy: null,
+  rom: null,
+  initrd: null,
+  modules: [],
+  append: "",
+};
+
+/** Options that mean something each time they are given. */
+export const REPEATED: ReadonlySet<string> = new Set(["--disk", "--module", "--save-disk"]);
+
+const OPTIONS: Readonly<Record<string, Option>> = {
+  ...IMAGE_OPTIONS,
+  "--save-disk": (value, into) => {
+    into.saveDisks = [...into.saveDisks, fileOnly("--save-disk", value)];
+  },
+  "--save-floppy": (value, into) => {
+    into.saveFloppy = fileOnly("--save-floppy", value);
+  },
   "--policy": (value, into) => {
     into.policy = value;
   },
   "--nested-levels": (value, into) => {
-    into.nestedLevels = oneOf("--nested-levels", value, ["3", "4"]) === "3" ? 3 : 4;
+    into.nestedLevels = nestedLevels(value);
   },
   "--walk-cache": (value, into) => {
-    const entries = parseNumber(value);
-    if (entries === null || entries > WALK_CACHE_MOST) {
-      throw new Refused(
-        `--walk-cache takes a number of entries from 0 to ${WALK_CACHE_MOST}, not "${value}"`,
-      );
-    }
-    into.walkCache = entries;
+    into.walkCache = walkCacheEntries(value);
   },
   "--hazards": parseHazards,
   "--tlb": (value, into) => {
@@ -189,9 +285,7 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     into.json = value;
   },
   "--memory-dump": (value, into) => {
-    if (value === "-")
-      throw new Refused("--memory-dump takes a file: a sparse dump cannot go to standard output");
-    into.memoryDump = value;
+    into.memoryDump = fileOnly("--memory-dump", value);
   },
   "--trace-export": (value, into) => {
     into.traceExports = value.split(",").map((part) => {
@@ -215,6 +309,12 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     into.tripleFault = oneOf("--triple-fault", value, TripleFault.options);
   },
 };
+
+/** A file that is written with holes. */
+function fileOnly(option: string, value: string): string {
+  if (value !== "-") return value;
+  throw new Refused(`${option} takes a file: a sparse one cannot go to standard output`);
+}
 
 export function parseHazards(
   value: string,
@@ -288,9 +388,9 @@ function parse(argv: readonly string[]): Arguments {
 function parseRun(words: readonly string[]): RunArguments {
   const into: Mutable<RunArguments> = {
     command: "run",
-    image: "",
-    kind: "auto",
-    address: null,
+    ...NO_IMAGE,
+    saveDisks: [],
+    saveFloppy: null,
     policy: DEFAULT_CONFIG.policy,
     allHazards: "guarded",
     hazards: {},
@@ -324,10 +424,12 @@ function parseRun(words: readonly string[]): RunArguments {
         `there is no option ${name}${suggestion(name, Object.keys(OPTIONS))} See quadrant --help`,
       );
     }
-    if (seen.has(name)) throw new Refused(`${name} is given twice`);
+    if (seen.has(name) && !REPEATED.has(name)) throw new Refused(`${name} is given twice`);
     seen.add(name);
     const value = equals < 0 ? words[++i] : word.slice(equals + 1);
-    if (value === undefined || value === "") throw new Refused(`${name} needs a value behind it`);
+    // An empty command line is one; an empty file name is none.
+    if (value === undefined || (value === "" && name !== "--append"))
+      throw new Refused(`${name} needs a value behind it`);
     option(value, into);
   }
   if (into.image === "")

@@ -6,10 +6,11 @@
 import * as v from "valibot";
 import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
+import type { LoadedImage } from "../../core/images/index.ts";
 import { HAZARDS, POLICIES, TraceExport } from "../../core/kvm/index.ts";
-import { DEFAULT_CONFIG, MachineConfig } from "../../core/lab/protocol/index.ts";
+import { MachineConfig } from "../../core/lab/protocol/index.ts";
 import { makeReport, type RunReport } from "../../core/lab/report.ts";
-import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
+import { checkSetup, openSource } from "../../core/lab/source.ts";
 import { CAUSES } from "../../core/machine/cause.ts";
 import { violationLine } from "../../core/machine/findings.ts";
 import { Machine } from "../../core/machine/machine.ts";
@@ -21,6 +22,7 @@ import { version } from "../../package.json" with { type: "json" };
 import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
 import { compareCommand } from "./compare.ts";
 import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
+import { chooseImage } from "./image-files.ts";
 import type { Chunk, CliIo } from "./io.ts";
 import { scenarioCommand } from "./scenario.ts";
 
@@ -95,13 +97,14 @@ function listing(): string {
 }
 
 function run(wanted: RunArguments, io: CliIo): number {
-  let machine: Machine;
+  let prepared: Prepared;
   try {
-    machine = prepare(wanted, io);
+    prepared = prepare(wanted, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
   }
+  const { machine, image } = prepared;
   const serial = new SerialOutput(machine, wanted.serial, io);
   const exports = wanted.traceExports.map(({ format, file }) => {
     const text = new TraceExport(format);
@@ -119,7 +122,7 @@ function run(wanted: RunArguments, io: CliIo): number {
       break;
     }
   }
-  const report = makeReport(machine, wanted.audit !== "off");
+  const report = makeReport(machine, wanted.audit !== "off", image.kind);
   try {
     serial.finish();
     if (wanted.json === "-") print(io, `${JSON.stringify(report)}\n`);
@@ -136,13 +139,19 @@ function run(wanted: RunArguments, io: CliIo): number {
   return exitCode(report);
 }
 
+interface Prepared {
+  readonly machine: Machine;
+  readonly image: LoadedImage;
+}
+
 /** Makes the machine, at its image's first instruction. @throws with a sentence */
-function prepare(wanted: RunArguments, io: CliIo): Machine {
-  const { source, memory, memoryHigh } = findImage(wanted, io);
+function prepare(wanted: RunArguments, io: CliIo): Prepared {
+  const { source, machine, memory, memoryHigh } = chooseImage(wanted, io);
   const hazards: Record<string, "guarded" | "as-it-was"> = {};
   for (const { id } of HAZARDS) if (wanted.allHazards === "as-it-was") hazards[id] = "as-it-was";
   Object.assign(hazards, wanted.hazards);
   const setup: MachineSetup = {
+    machine,
     memory: wanted.memory ?? memory,
     memoryHigh: wanted.memoryHigh ?? memoryHigh,
     policy: wanted.policy,
@@ -163,32 +172,8 @@ function prepare(wanted: RunArguments, io: CliIo): Machine {
   // The audit at every boundary names the event that broke an invariant; an export wants all of them.
   trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
   if (!traced) trace.keep(CAUSES);
-  return Machine.boot(setup, openSource(source, setup), trace);
-}
-
-/** A built-in guest by name, else a file. A file of a guest's name is meant with a path (./quadrant). */
-function findImage(wanted: RunArguments, io: CliIo): { source: Source; memory: number; memoryHigh: number } {
-  if (GUESTS.some((guest) => guest.id === wanted.image)) return guestSource(wanted.image);
-  let bytes: Uint8Array;
-  try {
-    bytes = io.readFile(wanted.image);
-  } catch (error) {
-    const guests = GUESTS.map((guest) => guest.id).join(", ");
-    throw new Error(
-      `${error instanceof Error ? error.message : String(error)}; built-in guests are ${guests}`,
-    );
-  }
-  const source: Source = {
-    title: wanted.image,
-    guest: null,
-    bytes,
-    kind: wanted.kind,
-    address: wanted.address,
-    symbols: [],
-    pauseAt: null,
-    introduction: [],
-  };
-  return { source, memory: DEFAULT_CONFIG.memory, memoryHigh: DEFAULT_CONFIG.memoryHigh };
+  const image = openSource(source, setup);
+  return { machine: Machine.boot(setup, image, trace), image };
 }
 
 /** Hands on what the guest sends while it runs: to standard output at once, to a file at the end. */

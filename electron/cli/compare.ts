@@ -2,6 +2,7 @@
  * `quadrant compare`: two machines in lock-step under two policies or hazards, to the first difference, and why.
  */
 import { GUESTS } from "../../core/guests/index.ts";
+import { NESTED } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG } from "../../core/lab/protocol/index.ts";
 import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
 import { Machine } from "../../core/machine/machine.ts";
@@ -50,12 +51,22 @@ function run(wanted: CompareArguments, io: CliIo): number {
   for (const id of policies) checkPolicy(id);
   const start = startOf(wanted, io);
   const tlb = wanted.tlb ?? undefined;
-  const first: Contender = { policy: policies[0], hazards: hazardsOf(wanted.hazards), tlb };
+  const { nestedLevels, walkCache } = wanted;
+  const first: Contender = {
+    policy: policies[0],
+    hazards: hazardsOf(wanted.hazards),
+    tlb,
+    nestedLevels: nestedLevels?.[0],
+    walkCache: walkCache?.[0],
+  };
   const second: Contender = {
     policy: policies[1],
     hazards: hazardsOf(wanted.hazardsOfSecond ?? wanted.hazards),
     tlb,
+    nestedLevels: nestedLevels?.[1],
+    walkCache: walkCache?.[1],
   };
+  const held = policies[0] === NESTED ? "host tables" : "shadows";
   const names = namesOf(policies, wanted.hazardsOfSecond !== null);
   const { accessedDirty } = wanted;
   const goal = Math.min(start.goal, wanted.maxInstructions);
@@ -71,10 +82,10 @@ function run(wanted: CompareArguments, io: CliIo): number {
   const lines =
     explanation === null
       ? [
-          `no difference in ${lockStep.time} units (${end}): ${until === "guest" ? "the guest sees the same" : "the shadows hold the same"} under ${names[0]} and ${names[1]}`,
+          `no difference in ${lockStep.time} units (${end}): ${until === "guest" ? "the guest sees the same" : `the ${held} hold the same`} under ${names[0]} and ${names[1]}`,
         ]
       : [
-          `${until === "guest" && difference?.kind !== "shadow" ? "the guest sees a difference" : "the shadows differ"} at ${explanation.since}`,
+          `${difference?.kind === "shadow" ? `the ${held} differ` : "the guest sees a difference"} at ${explanation.since}`,
           ...explanation.what.map((line) => `  ${line}`),
           "why:",
           ...explanation.why.map((line) => `  ${line}`),

@@ -3,10 +3,12 @@
  */
 import {
   closeSync,
+  fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
+  readSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -53,7 +55,7 @@ export const NODE_IO: CliIo = {
   err: (line) => writeAll(2, new TextEncoder().encode(`${line}\n`)),
   readFile(path) {
     try {
-      return new Uint8Array(readFileSync(path));
+      return readWhole(path);
     } catch (error) {
       throw new Error(`${path} cannot be read: ${why(error)}`);
     }
@@ -90,6 +92,37 @@ export const NODE_IO: CliIo = {
     }
   },
 };
+
+/** Largest file that is read: a disk of 2 GiB. */
+const LARGEST = 2 ** 31;
+const CHUNK = 1 << 20;
+const ZEROS = Buffer.alloc(CHUNK);
+
+/**
+ * A file's bytes. Pieces that hold only zeros are not copied, so that a sparse disk costs the memory of what is on it
+ * (a fresh array's pages exist once they are written).
+ */
+function readWhole(path: string): Uint8Array {
+  const file = openSync(path, "r");
+  try {
+    const info = fstatSync(file);
+    // A pipe or a device says no size; it is read to its end.
+    if (!info.isFile()) return new Uint8Array(readFileSync(file));
+    if (info.size > LARGEST)
+      throw new Error(`it has ${info.size} bytes, and at most ${LARGEST} (2 GiB) can be read`);
+    const bytes = new Uint8Array(info.size);
+    const chunk = Buffer.allocUnsafe(CHUNK);
+    for (let at = 0; at < bytes.length; ) {
+      const got = readSync(file, chunk, 0, Math.min(CHUNK, bytes.length - at), at);
+      if (got === 0) throw new Error("it became shorter while it was read");
+      if (!chunk.subarray(0, got).equals(ZEROS.subarray(0, got))) bytes.set(chunk.subarray(0, got), at);
+      at += got;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
+}
 
 /** Writes everything, also to a pipe whose reader is slow. A reader that went away is no error of ours. */
 function writeAll(file: number, bytes: Uint8Array): void {

@@ -1,8 +1,20 @@
 /**
  * The words behind `quadrant scenario` and `quadrant compare`, as requests or refused in a sentence. Pure.
  */
+
+import { NESTED } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG, TlbKind } from "../../core/lab/protocol/index.ts";
-import { type HazardWord, oneOf, parseHazards, parseNumber, Refused, size, suggestion } from "./arguments.ts";
+import {
+  type HazardWord,
+  nestedLevels,
+  oneOf,
+  parseHazards,
+  parseNumber,
+  Refused,
+  size,
+  suggestion,
+  walkCacheEntries,
+} from "./arguments.ts";
 
 interface Hazards {
   readonly allHazards: HazardWord;
@@ -26,6 +38,9 @@ export interface CompareArguments {
   readonly hazards: Hazards | null;
   readonly hazardsOfSecond: Hazards | null;
   readonly tlb: TlbKind | null;
+  /** Under nested paging: host levels and entries of each page-walk cache, of both machines or of each. */
+  readonly nestedLevels: readonly [3 | 4, 3 | 4] | null;
+  readonly walkCache: readonly [number, number] | null;
   readonly memory: number | null;
   readonly memoryHigh: number | null;
   readonly maxInstructions: number;
@@ -80,6 +95,12 @@ const COMPARE: Options<CompareArguments> = {
   "--tlb": (value, into) => {
     into.tlb = oneOf("--tlb", value, TlbKind.options);
   },
+  "--nested-levels": (value, into) => {
+    into.nestedLevels = oneOrTwo("--nested-levels", value, nestedLevels);
+  },
+  "--walk-cache": (value, into) => {
+    into.walkCache = oneOrTwo("--walk-cache", value, walkCacheEntries);
+  },
   "--memory": (value, into) => {
     into.memory = size("--memory", value);
   },
@@ -118,6 +139,8 @@ export function parseCompareWords(words: readonly string[]): CompareArguments {
     hazards: null,
     hazardsOfSecond: null,
     tlb: null,
+    nestedLevels: null,
+    walkCache: null,
     memory: null,
     memoryHigh: null,
     maxInstructions: Number.MAX_SAFE_INTEGER,
@@ -131,7 +154,17 @@ export function parseCompareWords(words: readonly string[]): CompareArguments {
     throw new Refused(
       `say which two policies, for instance --policies ${DEFAULT_CONFIG.policy},D; the same twice with --hazards-b compares hazards`,
     );
+  if ((parsed.nestedLevels !== null || parsed.walkCache !== null) && !parsed.policies.includes(NESTED))
+    throw new Refused("--nested-levels and --walk-cache are of nested paging: name nested in --policies");
   return parsed;
+}
+
+/** One value for both machines, or two with a comma between, one each. */
+function oneOrTwo<T>(name: string, value: string, parse: (word: string) => T): [T, T] {
+  const [first = "", second = first, more] = value.split(",");
+  if (more !== undefined)
+    throw new Refused(`${name} takes one value, or two with a comma between, not "${value}"`);
+  return [parse(first), parse(second)];
 }
 
 function parse<T extends { what: string }>(

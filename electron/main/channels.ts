@@ -1,5 +1,5 @@
 /** The names under which the preload script and the main process speak, and the shape of an answered request. */
-import type { OpenedFile } from "../../renderer/bridge.ts";
+import type { ChosenFile, OpenedFile } from "../../renderer/bridge.ts";
 
 /** Window to main, one way: a ClientMessage for the host. */
 export const POST = "quadrant:post";
@@ -14,5 +14,5 @@ export const MENU = "quadrant:menu";
 
 /** Errors travel as data, so that the window sees the sentence and nothing of Electron's around it. */
 export type Answer =
-  | { readonly ok: true; readonly value: OpenedFile | boolean | null }
+  | { readonly ok: true; readonly value: OpenedFile | ChosenFile | boolean | null }
   | { readonly ok: false; readonly error: string };

@@ -4,16 +4,17 @@
 import { open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { app, type BrowserWindow, dialog, type FileFilter } from "electron";
-import type { OpenedFile, OpenKind } from "../../renderer/bridge.ts";
+import type { ChosenFile, OpenedFile, OpenKind } from "../../renderer/bridge.ts";
 
-/** Largest file that is opened: more than the largest guest's memory. */
+/** Largest file that is opened: a disk of 2 GiB. */
 const LARGEST = 2 ** 31;
 
 const FILTERS: Record<OpenKind, FileFilter[]> = {
   image: [
-    { name: "Guest images", extensions: ["elf", "bin", "img", "multiboot"] },
     { name: "All files", extensions: ["*"] },
+    { name: "Guest images", extensions: ["elf", "bin", "img", "multiboot", "rom", "raw"] },
   ],
+  medium: [{ name: "All files", extensions: ["*"] }],
   machine: [
     { name: "Saved machines", extensions: ["quadrant"] },
     { name: "All files", extensions: ["*"] },
@@ -25,6 +26,7 @@ const FILTERS: Record<OpenKind, FileFilter[]> = {
 };
 const TITLES: Record<OpenKind, string> = {
   image: "Open image",
+  medium: "Choose a file",
   machine: "Open machine",
   scenario: "Open scenario",
 };
@@ -32,8 +34,32 @@ const TITLES: Record<OpenKind, string> = {
 /** Folder of the last dialog; the next one begins there. */
 let folder: string | null = null;
 
-/** Asks for a file and reads it; null when the person changed their mind. Rejects with a sentence. */
-export async function openFile(window: BrowserWindow, kind: OpenKind): Promise<OpenedFile | null> {
+/** Paths of the files that were chosen and are read later, by their numbers from 1. */
+const chosen: string[] = [];
+
+/**
+ * Asks for a file. An image or a medium is only noted: the window gets its number, and the bytes go to the host when a
+ * command names it. Others are read. Null when the person changed their mind. Rejects with a sentence.
+ */
+export async function openFile(
+  window: BrowserWindow,
+  kind: OpenKind,
+): Promise<OpenedFile | ChosenFile | null> {
+  const path = await ask(window, kind);
+  if (path === null) return null;
+  const title = basename(path);
+  if (kind === "machine" || kind === "scenario") return { title, bytes: await read(path) };
+  return { title, size: await sizeOf(path), file: chosen.push(path) };
+}
+
+/** Reads a file by the number that the window knows it by. Rejects with a sentence. */
+export async function readChosen(file: number): Promise<Uint8Array<ArrayBuffer>> {
+  const path = chosen[file - 1];
+  if (path === undefined) throw new Error("this file is not open any more; choose it again");
+  return read(path);
+}
+
+async function ask(window: BrowserWindow, kind: OpenKind): Promise<string | null> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
     title: TITLES[kind],
     defaultPath: folder ?? app.getPath("home"),
@@ -43,17 +69,27 @@ export async function openFile(window: BrowserWindow, kind: OpenKind): Promise<O
   const path = filePaths[0];
   if (canceled || path === undefined) return null;
   folder = dirname(path);
-  return { title: basename(path), bytes: await read(path) };
+  return path;
 }
 
-async function read(path: string): Promise<Uint8Array> {
+async function sizeOf(path: string): Promise<number> {
   const name = basename(path);
   try {
     const info = await stat(path);
     if (!info.isFile()) throw new Error(`${name} is not a file`);
     if (info.size > LARGEST)
       throw new Error(`${name} has ${info.size} bytes; at most ${LARGEST} can be opened`);
-    const bytes = new Uint8Array(info.size);
+    return info.size;
+  } catch (error) {
+    throw inWords(error, `${name} could not be read`);
+  }
+}
+
+async function read(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const name = basename(path);
+  const size = await sizeOf(path);
+  try {
+    const bytes = new Uint8Array(size);
     const file = await open(path, "r");
     try {
       let at = 0;

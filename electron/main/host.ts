@@ -52,9 +52,9 @@ export class HostProcess {
     return this.worker !== null;
   }
 
-  /** Forwards a validated message. Without a worker nothing answers but the reason, told again to a page that begins. */
-  post(message: ClientMessage): void {
-    if (this.worker !== null) this.worker.postMessage(message);
+  /** Forwards a validated message; `transfer` are buffers that nobody here uses again. Without a worker nothing answers but the reason, told again to a page that begins. */
+  post(message: ClientMessage, transfer: readonly ArrayBuffer[] = []): void {
+    if (this.worker !== null) this.worker.postMessage(message, transfer);
     else if (message.type === "hello" && this.crash !== null) this.listener.crashed(this.crash);
   }
 

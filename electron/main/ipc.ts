@@ -3,9 +3,15 @@
  * one that fits is forwarded to the host or carried out, one that does not is answered in words and changes nothing.
  */
 import { type BrowserWindow, ipcMain, type WebFrameMain } from "electron";
-import { type ClientMessage, type HostMessage, parseClientMessage } from "../../core/lab/protocol/index.ts";
+import {
+  type ClientMessage,
+  fillFiles,
+  type HostMessage,
+  namesFiles,
+  parseClientMessage,
+} from "../../core/lab/protocol/index.ts";
 import { type Answer, CRASH, MENU, MESSAGE, POST, REQUEST } from "./channels.ts";
-import { openFile, saveFile } from "./files.ts";
+import { openFile, readChosen, saveFile } from "./files.ts";
 import type { HostProcess } from "./host.ts";
 import { openLink } from "./link.ts";
 import { setMenu } from "./menu.ts";
@@ -34,10 +40,31 @@ export function connectIpc(
     if (!isOurs(event.senderFrame)) return;
     const parsed = parseClientMessage(data);
     if (parsed.ok) {
-      host.post(parsed.message);
+      forward(parsed.message);
       seen(parsed.message);
     } else send(MESSAGE, refusal(data, parsed.error));
   });
+
+  /** The last message whose files are still being read; later ones wait for it. */
+  let reading: Promise<void> | null = null;
+
+  /** To the host, with the bytes of the files that the message names. */
+  function forward(message: ClientMessage): void {
+    if (reading === null && !namesFiles(message)) {
+      host.post(message);
+      return;
+    }
+    const turn = (reading ?? Promise.resolve()).then(async () => {
+      try {
+        const filled = await fillFiles(message, readChosen);
+        host.post(filled.message, filled.transfer);
+      } catch (error) {
+        send(MESSAGE, refusal(message, error instanceof Error ? error.message : String(error)));
+      }
+      if (reading === turn) reading = null;
+    });
+    reading = turn;
+  }
 
   ipcMain.handle(REQUEST, async (event, data: unknown): Promise<Answer> => {
     if (!isOurs(event.senderFrame))

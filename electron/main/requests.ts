@@ -36,7 +36,10 @@ export const AppRequest = v.variant(
   [
     v.strictObject({
       name: v.literal("open"),
-      kind: v.picklist(["image", "machine", "scenario"], "an image, a machine or a scenario can be opened"),
+      kind: v.picklist(
+        ["image", "medium", "machine", "scenario"],
+        "an image, a medium, a machine or a scenario can be opened",
+      ),
     }),
     v.strictObject({
       name: v.literal("link"),

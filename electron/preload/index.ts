@@ -4,7 +4,7 @@
  */
 import { contextBridge, ipcRenderer } from "electron";
 import type { HostMessage } from "../../core/lab/protocol/index.ts";
-import type { Bridge, OpenedFile, Unsubscribe } from "../../renderer/bridge.ts";
+import type { Bridge, ChosenFile, OpenedFile, Unsubscribe } from "../../renderer/bridge.ts";
 import { type Answer, CRASH, MENU, MESSAGE, POST, REQUEST } from "../main/channels.ts";
 import type { AppRequest } from "../main/requests.ts";
 
@@ -28,7 +28,8 @@ const bridge: Bridge = {
   onMessage: (listener) => listen<HostMessage>(MESSAGE, listener),
   onHostCrash: (listener) => listen<string>(CRASH, listener),
   restartHost: () => request<void>({ name: "restartHost" }),
-  openImageFile: () => request<OpenedFile | null>({ name: "open", kind: "image" }),
+  openImageFile: () => request<ChosenFile | null>({ name: "open", kind: "image" }),
+  openMediumFile: () => request<ChosenFile | null>({ name: "open", kind: "medium" }),
   openMachineFile: () => request<OpenedFile | null>({ name: "open", kind: "machine" }),
   openScenarioFile: () => request<OpenedFile | null>({ name: "open", kind: "scenario" }),
   openLink: (url) => request<boolean>({ name: "link", url }),

@@ -6,6 +6,7 @@ import { type Action, actions } from "../actions.ts";
 import { lab } from "../lab.svelte.ts";
 import { navigation } from "../navigate.svelte.ts";
 import { compareActions } from "../panes/compare/actions.ts";
+import { traceActions } from "../panes/events/actions.ts";
 import { PANES } from "../panes/index.ts";
 import { scenarioActions } from "../panes/scenario/actions.ts";
 import { settings } from "../settings.svelte.ts";
@@ -150,7 +151,7 @@ const files: readonly Action[] = [
     title: "Open image…",
     group: "File",
     key: "Ctrl+O",
-    help: "Flat, ELF or multiboot",
+    help: "Flat, ELF, multiboot, Linux, boot sector, disk or ROM",
     when: there,
     run: openImage,
   },
@@ -328,5 +329,13 @@ let registered = false;
 export function registerShell(): void {
   if (registered) return;
   registered = true;
-  actions.register([...machine, ...compareActions, ...places, ...files, ...scenarioActions, ...view()]);
+  actions.register([
+    ...machine,
+    ...compareActions,
+    ...places,
+    ...files,
+    ...traceActions,
+    ...scenarioActions,
+    ...view(),
+  ]);
 }

@@ -13,6 +13,7 @@ const STOPPED: Readonly<Record<StopReason, string>> = {
   "max-instructions": "Budget used",
   "triple-fault": "Triple fault",
   unimplemented: "Not implemented",
+  "debug-exit": "Debug exit",
   finding: "Finding",
   bug: "Our bug",
 };

@@ -1,7 +1,7 @@
 /**
  * Which of the shell's overlays is open. One at a time.
  */
-import type { OpenedFile } from "../bridge.ts";
+import type { ChosenFile } from "../bridge.ts";
 
 export type Overlay =
   | { readonly kind: "palette" }
@@ -9,7 +9,7 @@ export type Overlay =
   | { readonly kind: "run-to" }
   | { readonly kind: "go-to" }
   | { readonly kind: "settings" }
-  | { readonly kind: "open-image"; readonly file: OpenedFile };
+  | { readonly kind: "open-image"; readonly file: ChosenFile };
 
 class Ui {
   overlay = $state.raw<Overlay | null>(null);

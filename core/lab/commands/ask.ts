@@ -3,12 +3,13 @@
  */
 import { COST_ROWS, COST_TABLES, EXPERIMENTS } from "../../experiment/index.ts";
 import { GUESTS } from "../../guests/index.ts";
-import { HAZARDS, POLICIES } from "../../kvm/index.ts";
+import { HAZARDS, POLICIES, TraceExport } from "../../kvm/index.ts";
 import { LabError } from "../error.ts";
 import { findBytes } from "../find.ts";
 import type { Lab } from "../lab.ts";
-import type { AuditReport, Command, Description } from "../protocol/index.ts";
+import type { AuditReport, Command, Description, TraceText } from "../protocol/index.ts";
 import { makeReport, type RunReport } from "../report.ts";
+import { kindOfSource } from "../source.ts";
 
 type Of<K extends Command["name"]> = Extract<Command, { name: K }>;
 
@@ -49,6 +50,16 @@ export function find(lab: Lab, command: Of<"find">): number | null {
   return findBytes(lab.context, space, from, bytes, backwards);
 }
 
+export function exportTrace(lab: Lab, { format }: Of<"exportTrace">): TraceText {
+  const { trace } = lab.machine;
+  const made = new TraceExport(format);
+  const lines = made.lines(trace);
+  // The first line may say what was lost.
+  const told = lines.split("\n").filter((line) => line !== "" && !line.startsWith("#")).length;
+  return { text: made.header() + lines, lines: told, lost: trace.oldest };
+}
+
 export function report(lab: Lab): RunReport {
-  return makeReport(lab.machine, lab.machine.setup.audit !== "off");
+  const kind = lab.story.runner === null ? kindOfSource(lab.source) : null;
+  return makeReport(lab.machine, lab.machine.setup.audit !== "off", kind);
 }

@@ -4,7 +4,7 @@
 
 import type { Lab } from "../lab.ts";
 import type { Command, CommandName } from "../protocol/index.ts";
-import { audit, describe, find, report } from "./ask.ts";
+import { audit, describe, exportTrace, find, report } from "./ask.ts";
 import {
   deliverFault,
   edit,
@@ -52,6 +52,7 @@ const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
   setUnimplemented,
   setAudit,
   setTrace,
+  exportTrace,
   audit,
   edit,
   deliverFault,

@@ -8,14 +8,26 @@ import { CodecError, decode, encode, type Plain, seal, unseal } from "../../mach
 import { logToPlain, restoreSnapshot, type Snapshot, takeSnapshot } from "../../machine/snapshot.ts";
 import { LabError } from "../error.ts";
 import type { Lab } from "../lab.ts";
-import type { Command } from "../protocol/index.ts";
+import type { Command, FileBytes, Media } from "../protocol/index.ts";
 import { MachineConfig } from "../protocol/index.ts";
-import { checkSetup, guestSource, openSource, type Source } from "../source.ts";
+import {
+  checkSetup,
+  guestSource,
+  kindOfSource,
+  machineOfSource,
+  memoryForKind,
+  openSource,
+  type Source,
+  type SourceMedia,
+} from "../source.ts";
+import { fromSparse, toSparse } from "../sparse.ts";
 
 type Of<K extends Command["name"]> = Extract<Command, { name: K }>;
 
 const MAGIC = "QUADRANT";
 const FORMAT = 1;
+/** Largest file that a saved machine may hold. */
+const FILE_MOST = 2 ** 31;
 
 export function reset(lab: Lab): void {
   if (lab.story.runner !== null) {
@@ -27,27 +39,59 @@ export function reset(lab: Lab): void {
 
 export function loadGuest(lab: Lab, command: Of<"loadGuest">): void {
   const { source, memory, memoryHigh } = guestSource(command.guest);
-  lab.load(source, { ...lab.machine.setup, memory, memoryHigh, ...command.config } as MachineConfig);
+  const machine = "bare";
+  lab.load(source, { ...lab.machine.setup, machine, memory, memoryHigh, ...command.config } as MachineConfig);
 }
 
 export function openImage(lab: Lab, command: Of<"openImage">): void {
   const source: Source = {
     title: command.title,
     guest: null,
-    bytes: command.bytes,
+    bytes: here(command.bytes),
     kind: command.kind,
     address: command.address ?? null,
+    media: command.media === undefined ? undefined : mediaHere(command.media),
     symbols: [],
     pauseAt: null,
     introduction: [],
   };
-  lab.load(source, { ...lab.machine.setup, ...command.config } as MachineConfig);
+  const own = {
+    machine: machineOfSource(source),
+    memory: memoryForKind(kindOfSource(source)),
+    memoryHigh: 0,
+  };
+  lab.load(source, { ...lab.machine.setup, ...own, ...command.config } as MachineConfig);
+}
+
+/** A file's bytes. @throws LabError when only its number came: who carried the command has no such file */
+function here(file: FileBytes): Uint8Array {
+  if (file instanceof Uint8Array) return file;
+  throw new LabError(`file ${file.file} is not open any more; choose it again`);
+}
+
+function mediaHere({ commandLine, disks, floppy, initrd, modules, rom }: Media): SourceMedia {
+  const maybe = (file: FileBytes | undefined) => (file === undefined ? undefined : here(file));
+  return {
+    commandLine,
+    initrd: maybe(initrd),
+    modules: modules?.map((module) => ({ bytes: here(module.bytes), commandLine: module.commandLine })),
+    disks: disks?.map(here),
+    floppy: maybe(floppy),
+    rom: maybe(rom),
+  };
 }
 
 export function saveMachine(lab: Lab): Uint8Array {
-  const { title, guest, bytes, kind, address } = lab.source;
+  const { title, guest, bytes, kind, address, media } = lab.source;
   const body: Plain = {
-    source: { title, guest, bytes: guest === null ? bytes : null, kind, address },
+    source: {
+      title,
+      guest,
+      bytes: guest === null ? toSparse(bytes) : null,
+      kind,
+      address,
+      media: media === undefined ? null : mediaToPlain(media),
+    },
     breakpoints: [...lab.context.breakpoints],
     snapshot: takeSnapshot(lab.machine) as unknown as Plain,
     log: logToPlain(lab.machine.log),
@@ -59,9 +103,11 @@ interface SavedMachine {
   readonly source: {
     readonly title: string;
     readonly guest: string | null;
-    readonly bytes: Uint8Array | null;
+    /** Sparse; machines saved before there were disks have the bytes themselves. */
+    readonly bytes: Plain;
     readonly kind: string;
     readonly address: number | null;
+    readonly media?: Plain;
   };
   readonly breakpoints: readonly number[];
   readonly snapshot: Snapshot;
@@ -92,9 +138,59 @@ export function openMachine(lab: Lab, command: Of<"openMachine">): void {
   }
 }
 
+const optional = (file: Uint8Array | undefined): Plain => (file === undefined ? null : toSparse(file));
+
+function mediaToPlain({ commandLine, disks, floppy, initrd, modules, rom }: SourceMedia): Plain {
+  return {
+    commandLine: commandLine ?? "",
+    initrd: optional(initrd),
+    modules: (modules ?? []).map((module) => ({
+      bytes: toSparse(module.bytes),
+      commandLine: module.commandLine,
+    })),
+    disks: (disks ?? []).map(toSparse),
+    floppy: optional(floppy),
+    rom: optional(rom),
+  };
+}
+
+const fileOf = (plain: Plain): Uint8Array =>
+  plain instanceof Uint8Array ? plain : fromSparse(plain, FILE_MOST);
+
+function mediaFromPlain(plain: Plain): SourceMedia {
+  const { commandLine, disks, floppy, initrd, modules, rom } = plain as unknown as {
+    commandLine: string;
+    initrd: Plain;
+    modules: readonly { bytes: Plain; commandLine: string }[];
+    disks: readonly Plain[];
+    floppy: Plain;
+    rom: Plain;
+  };
+  const maybe = (file: Plain) => (file === null ? undefined : fileOf(file));
+  return {
+    commandLine,
+    initrd: maybe(initrd),
+    modules: modules.map((module) => ({ bytes: fileOf(module.bytes), commandLine: module.commandLine })),
+    disks: disks.map(fileOf),
+    floppy: maybe(floppy),
+    rom: maybe(rom),
+  };
+}
+
+/** @throws LabError, CodecError or TypeError when what was saved does not fit together */
 function sourceOf(saved: SavedMachine): Source {
-  const { title, guest, bytes, kind, address } = saved.source;
+  const { title, guest, bytes, kind, address, media } = saved.source;
   if (guest !== null) return guestSource(guest).source;
   if (bytes === null) throw new LabError("the saved machine has no image");
-  return { title, guest, bytes, kind, address, symbols: [], pauseAt: null, introduction: [] };
+  return {
+    title,
+    guest,
+    bytes: fileOf(bytes),
+    kind,
+    address,
+    media: media === null || media === undefined ? undefined : mediaFromPlain(media),
+    symbols: [],
+    pauseAt: null,
+    introduction: [],
+  };
 }

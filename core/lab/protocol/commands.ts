@@ -18,6 +18,7 @@ import {
 } from "./config.ts";
 import { CostTables } from "./experiments.ts";
 import { STORY_COMMANDS } from "./stories.ts";
+import { TRACE_FORMATS } from "./trace-formats.ts";
 
 export const Space = v.picklist(["gva", "gpa", "hpa"], "space must be gva, gpa or hpa");
 export type Space = v.InferOutput<typeof Space>;
@@ -33,6 +34,40 @@ export const PHYSICAL_LIMIT = 2 ** 36;
 const address = (what: string) => whole(0, PHYSICAL_LIMIT - 1, what);
 const size = v.picklist([1, 2, 4, 8], "size must be 1, 2, 4 or 8 bytes");
 const bytes = v.instance(Uint8Array, "expected bytes (Uint8Array)");
+
+/**
+ * A file that a person chose, by its number in the bridge: who carries the message to the lab puts its bytes there,
+ * so that a disk of 2 GiB does not travel through the window.
+ */
+export const FileRef = v.strictObject({ file: whole(1, Number.MAX_SAFE_INTEGER, "file") });
+export type FileRef = v.InferOutput<typeof FileRef>;
+const FileBytes = v.union([bytes, FileRef], "expected a file: its bytes (Uint8Array), or its number");
+export type FileBytes = v.InferOutput<typeof FileBytes>;
+
+const DRIVES = 2;
+const MODULES_MOST = 64;
+const TEXT_MOST = 4096;
+const text = (what: string) =>
+  v.pipe(
+    v.string(`${what} must be text`),
+    v.maxLength(TEXT_MOST, `${what} has at most ${TEXT_MOST} characters`),
+  );
+
+/** What goes along with an image (core/images says which kind and which machine takes what). */
+export const Media = v.strictObject({
+  commandLine: v.optional(text("the command line")),
+  initrd: v.optional(FileBytes),
+  modules: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ bytes: FileBytes, commandLine: text("a module's command line") })),
+      v.maxLength(MODULES_MOST, `there are at most ${MODULES_MOST} modules`),
+    ),
+  ),
+  disks: v.optional(v.pipe(v.array(FileBytes), v.maxLength(DRIVES, `there are at most ${DRIVES} disks`))),
+  floppy: v.optional(FileBytes),
+  rom: v.optional(FileBytes),
+});
+export type Media = v.InferOutput<typeof Media>;
 
 export const Command = v.variant(
   "name",
@@ -60,8 +95,9 @@ export const Command = v.variant(
     v.strictObject({
       name: v.literal("openImage"),
       title: v.string(),
-      bytes,
+      bytes: FileBytes,
       kind: ImageKind,
+      media: v.optional(Media),
       /** Load address of a flat image, below the memory's end. */
       address: v.optional(u32("address")),
       config: v.optional(v.partial(MachineConfig)),
@@ -75,6 +111,11 @@ export const Command = v.variant(
     v.strictObject({ name: v.literal("setUnimplemented"), unimplemented: Unimplemented }),
     v.strictObject({ name: v.literal("setAudit"), audit: AuditMode, findings: v.optional(FindingMode) }),
     v.strictObject({ name: v.literal("setTrace"), on: v.boolean() }),
+    /** The events still held, as KVM's tracepoints in the text format of a version; answers a TraceText. */
+    v.strictObject({
+      name: v.literal("exportTrace"),
+      format: v.picklist(TRACE_FORMATS, `a trace's format is one of ${TRACE_FORMATS.join(", ")}`),
+    }),
     /** Audit the whole machine now; answers an AuditReport. */
     v.strictObject({ name: v.literal("audit") }),
     /** Write one cell. Answers an EditResult. */
@@ -120,6 +161,14 @@ export type EditResult =
       readonly ok: false;
       readonly fault: { readonly gva: number; readonly error: number; readonly text: string };
     };
+
+/** An exported trace. */
+export interface TraceText {
+  readonly text: string;
+  /** Lines that tell an event; events that had left the ring before. */
+  readonly lines: number;
+  readonly lost: number;
+}
 
 export interface AuditReport {
   /** Names of the invariants checked, e.g. "I1". */

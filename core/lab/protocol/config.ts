@@ -20,10 +20,14 @@ export const u32 = (what: string) => whole(0, 0xffff_ffff, what);
 
 /** Guest sources that the lab can start. `image` bytes come with the command that opens them. */
 export const ImageKind = v.picklist(
-  ["auto", "flat", "elf", "multiboot"],
-  "image kind must be auto, flat, elf or multiboot",
+  ["auto", "flat", "elf", "multiboot", "linux", "boot-sector", "disk", "rom"],
+  "image kind must be auto, flat, elf, multiboot, linux, boot-sector, disk or rom",
 );
 export type ImageKind = v.InferOutput<typeof ImageKind>;
+
+/** bare: memory from 0 without a hole and a serial port; pc: the devices, the hole at A0000-FFFFF, the ROM. */
+export const MachineKind = v.picklist(["bare", "pc"], "machine must be bare or pc");
+export type MachineKind = v.InferOutput<typeof MachineKind>;
 
 export const HazardSetting = v.picklist(["guarded", "as-it-was"], "a hazard is guarded or as-it-was");
 export type HazardSetting = v.InferOutput<typeof HazardSetting>;
@@ -53,13 +57,7 @@ export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
 export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
 export type TripleFault = v.InferOutput<typeof TripleFault>;
 
-/** `bare`: memory and a serial port; `pc`: a PC's hole, ROM and devices. */
-export const MachineKind = v.picklist(["bare", "pc"], "the machine is bare or pc");
-export type MachineKind = v.InferOutput<typeof MachineKind>;
-
 export const MachineConfig = v.strictObject({
-  /** Absent: bare. */
-  machine: v.optional(MachineKind),
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
   memory: v.pipe(
     whole(4 * MIB, 2032 * MIB, "memory"),
@@ -70,6 +68,8 @@ export const MachineConfig = v.strictObject({
     whole(0, 2032 * MIB, "memoryHigh"),
     v.multipleOf(4096, "memoryHigh must be a multiple of 4096"),
   ),
+  /** Absent: bare. */
+  machine: v.optional(MachineKind),
   /** A policy's id: none, A0, A, P, B, C, D, E1, E2, E3, F or nested (the list is in `Description.policies`). */
   policy: v.string("policy must be a name"),
   tlb: TlbKind,

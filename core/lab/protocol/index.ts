@@ -5,6 +5,8 @@ export * from "../../trace/events.ts";
 export * from "./commands.ts";
 export * from "./config.ts";
 export * from "./experiments.ts";
+export * from "./files.ts";
 export * from "./messages.ts";
 export * from "./stories.ts";
+export * from "./trace-formats.ts";
 export * from "./views.ts";

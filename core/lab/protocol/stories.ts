@@ -3,11 +3,12 @@
  * screen; a comparison runs two machines of its own beside it.
  */
 import * as v from "valibot";
-import { u32, whole } from "./config.ts";
+import { HazardSetting, u32, whole } from "./config.ts";
 
 const text = (what: string, most: number) =>
   v.pipe(v.string(`${what} must be text`), v.maxLength(most, `${what} has more than ${most} characters`));
 const policy = text("policy", 40);
+const Hazards = v.record(v.string(), HazardSetting);
 
 export const STORY_COMMANDS = [
   /** The built-in scenarios; answers ScenarioListing[]. */
@@ -35,7 +36,10 @@ export const STORY_COMMANDS = [
     until: v.picklist(["guest", "shadow"], "until is guest or shadow"),
     /** From the image's first instruction (or the scenario's first step) with the same inputs, or from here. */
     from: v.picklist(["start", "here"], "from is start or here"),
+    /** True: A and D bits of page-table entries count as well. */
     accessedDirty: v.optional(v.boolean(), false),
+    /** Hazards of the first and of the second machine of each pair that differ from `guarded`; absent: the machine's. */
+    hazards: v.optional(v.tuple([Hazards, Hazards], "hazards are two objects, one for each machine")),
   }),
   v.strictObject({ name: v.literal("stopComparing") }),
   /** Puts one of the two machines of a comparison in the place of the machine on the screen. */

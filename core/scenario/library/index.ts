@@ -14,6 +14,9 @@ import forkStorm from "./fork-storm.jsonc?raw";
 import globalPages from "./global-pages.jsonc?raw";
 import largePageSplit from "./large-page-split.jsonc?raw";
 import misalignedWrites from "./misaligned-writes.jsonc?raw";
+import nestedDma from "./nested-dma.jsonc?raw";
+import nestedWalk from "./nested-walk.jsonc?raw";
+import nestedWalkCache from "./nested-walk-cache.jsonc?raw";
 import noMemory from "./no-memory.jsonc?raw";
 import paeHalves from "./pae-halves.jsonc?raw";
 import pde2620 from "./pde-2620.jsonc?raw";
@@ -62,6 +65,9 @@ const TEXTS: readonly string[] = [
   sharedTableRights,
   paeHalves,
   noMemory,
+  nestedWalk,
+  nestedWalkCache,
+  nestedDma,
 ];
 
 export interface LibraryEntry {

@@ -45,6 +45,14 @@ describe("run", () => {
     expect(run("kernel.bin")).toMatchObject({
       image: "kernel.bin",
       kind: "auto",
+      machine: null,
+      disks: [],
+      floppy: null,
+      rom: null,
+      initrd: null,
+      modules: [],
+      append: "",
+      saveDisks: [],
       policy: "B",
       allHazards: "guarded",
       hazards: {},
@@ -72,7 +80,16 @@ describe("run", () => {
       command: "run",
       image: "k.elf",
       kind: "elf",
+      machine: null,
       address: 0x200000,
+      disks: [],
+      floppy: null,
+      rom: null,
+      initrd: null,
+      modules: [],
+      append: "",
+      saveDisks: [],
+      saveFloppy: null,
       policy: "C",
       allHazards: "as-it-was",
       hazards: { "2.9": "guarded" },
@@ -90,6 +107,38 @@ describe("run", () => {
       walkCache: 16,
       tripleFault: "reset",
     });
+  });
+});
+
+describe("which image on which machine", () => {
+  test("every option of the manual", () => {
+    const words = [
+      ...["bzImage", "--machine", "pc", "--kind", "linux", "--append", "root=/dev/ram0 init=/bin/sh"],
+      ...["--disk", "a.img", "--disk=b.img", "--initrd", "i.gz", "--rom", "r.bin", "--floppy", "f.img"],
+      ...["--module", "m", "--module", "n,text, with a comma", "--save-disk", "x", "--save-disk", "y"],
+      ...["--save-floppy", "z"],
+    ];
+    expect(run(...words)).toMatchObject({
+      image: "bzImage",
+      kind: "linux",
+      machine: "pc",
+      append: "root=/dev/ram0 init=/bin/sh",
+      disks: ["a.img", "b.img"],
+      initrd: "i.gz",
+      rom: "r.bin",
+      floppy: "f.img",
+      modules: [
+        { file: "m", commandLine: "" },
+        { file: "n", commandLine: "text, with a comma" },
+      ],
+      saveDisks: ["x", "y"],
+      saveFloppy: "z",
+    });
+  });
+
+  test("an empty command line is one", () => {
+    expect(run("a", "--append", "").append).toBe("");
+    expect(run("a", "--append=quiet").append).toBe("quiet");
   });
 });
 
@@ -112,6 +161,14 @@ describe("refusals say what would be right", () => {
     [["run", "a", "--audit", "off", "--audit", "end"], /--audit is given twice/],
     [["run", "a", "--serial", "-", "--json", "-"], /only one/],
     [["run", "a", "--memory-dump", "-"], /takes a file/],
+    [["run", "a", "--save-disk", "-"], /--save-disk takes a file/],
+    [["run", "a", "--save-floppy", "-"], /--save-floppy takes a file/],
+    [["run", "a", "--machine", "at"], /--machine takes bare or pc, not "at"/],
+    [["run", "a", "--kind", "iso"], /linux, boot-sector, disk or rom, not "iso"/],
+    [["run", "a", "--module", ",text"], /FILE or FILE,TEXT/],
+    [["run", "a", "--initrd", "b", "--initrd", "c"], /--initrd is given twice/],
+    [["run", "a", "--disk"], /--disk needs a value/],
+    [["run", "a", "--append"], /--append needs a value/],
     [["list", "guests"], /list takes nothing/],
   ])("%j", (words, sentence) => {
     expect(refusal(...words)).toMatch(sentence);

@@ -8,6 +8,7 @@ describe("parseAppRequest", () => {
     const requests = [
       { name: "open", kind: "image" },
       { name: "open", kind: "scenario" },
+      { name: "open", kind: "medium" },
       { name: "link", url: "https://example.org/a?b=c#d" },
       { name: "save", file: "quadrant.quadrant", bytes: new Uint8Array(3) },
       { name: "menu", items: [{ id: "run", title: "Run", menu: "Machine", key: "F5", enabled: true }] },
@@ -19,7 +20,7 @@ describe("parseAppRequest", () => {
   test.each([
     [null, /./],
     [{ name: "quit" }, /unknown request/],
-    [{ name: "open", kind: "folder" }, /an image, a machine or a scenario/],
+    [{ name: "open", kind: "folder" }, /an image, a medium, a machine or a scenario/],
     [{ name: "link", url: "http://example.org/" }, /a link is an https address/],
     [{ name: "link", url: "file:///etc/passwd" }, /a link is an https address/],
     [{ name: "link", url: "https://a b" }, /a link is an https address/],

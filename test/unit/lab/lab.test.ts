@@ -4,7 +4,14 @@ import { readFileSync } from "node:fs";
 import Ajv from "ajv";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Lab } from "../../../core/lab/index.ts";
-import type { AuditReport, Command, Description, EditResult } from "../../../core/lab/protocol/index.ts";
+import {
+  type AuditReport,
+  type Command,
+  type Description,
+  type EditResult,
+  parseClientMessage,
+  type TraceText,
+} from "../../../core/lab/protocol/index.ts";
 import type { RunReport } from "../../../core/lab/report.ts";
 
 const TABLE_GFN = 0x1234;
@@ -262,5 +269,42 @@ describe("loading", () => {
     expect(status()).toMatchObject({ state: "waiting", title: "sleeper", guest: null });
     command({ name: "serialInput", bytes: Uint8Array.of(65) });
     expect(lab.running).toBe(true);
+  });
+});
+
+describe("the trace as text", () => {
+  const exported = (format: string) => lab.command({ name: "exportTrace", format } as Command) as TraceText;
+
+  test("in each version's format: what is held, how many lines, what was lost", () => {
+    lab = new Lab({ traceCapacity: 1 << 16, config: { policy: "B" } });
+    lab.command({ name: "run" });
+    for (let i = 0; i < 1000 && lab.running; i++) lab.slice(100_000);
+    for (const [format, zap] of [
+      ["2.6.32", "kvm_mmu_zap_page"],
+      ["3.1", "kvm_mmu_prepare_zap_page"],
+      ["modern", "kvm_mmu_prepare_zap_page"],
+    ] as const) {
+      const { lines, lost, text } = exported(format);
+      const told = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+      expect([format, told.length, lost]).toEqual([format, lines, 0]);
+      expect(text.startsWith("# tracer: nop\n")).toBe(true);
+      expect(told.some((line) => line.includes(` ${zap}: `))).toBe(true);
+    }
+  });
+
+  test("what has left the ring is told; a format that there never was is refused", () => {
+    lab = new Lab({ traceCapacity: 1 << 10, config: { policy: "B" } });
+    lab.command({ name: "run" });
+    for (let i = 0; i < 1000 && lab.running; i++) lab.slice(100_000);
+    const { lines, lost, text } = exported("3.1");
+    expect(lost).toBe(lab.machine.trace.count - 1024);
+    expect(text).toContain(`# ${lost} events were lost here\n`);
+    expect(lines).toBeLessThan(1024);
+    const refused = parseClientMessage({
+      type: "command",
+      id: 1,
+      command: { name: "exportTrace", format: "2.6.20" },
+    });
+    expect(refused).toMatchObject({ ok: false, error: expect.stringContaining("2.6.32, 3.1, modern") });
   });
 });

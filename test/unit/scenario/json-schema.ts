@@ -85,6 +85,7 @@ function restrictions({ pipe = [] }: Parts): Json {
     if (type === "regex") found.pattern = (requirement as RegExp).source;
     else if (type === "min_value") found.minimum = requirement;
     else if (type === "min_length") found.minItems = requirement;
+    else if (type === "max_value") found.maximum = requirement;
     else if (type === "integer") found.type = "integer";
     else throw new Error(`no JSON Schema for ${type}`);
   }

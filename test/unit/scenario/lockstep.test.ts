@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { findGuest } from "../../../core/guests/index.ts";
 import { takeSnapshot } from "../../../core/machine/snapshot.ts";
+import { diffHostTables, hostLeafText, takeHostTables } from "../../../core/scenario/host-tables.ts";
 import {
   type Contender,
   explain,
@@ -67,10 +68,13 @@ describe("the quadrant guest", () => {
     });
   });
 
-  it("refuses to compare a shadow with none", () => {
-    expect(() => new LockStep(QUADRANT, { policy: "none" }, { policy: "B" }, { until: "shadow" })).toThrow(
-      /has no shadow/,
-    );
+  it("refuses to compare a shadow with none, or with host tables", () => {
+    const refused = (first: string, second: string) => () =>
+      new LockStep(QUADRANT, { policy: first }, { policy: second }, { until: "shadow" });
+    expect(refused("none", "B")).toThrow(/policy none has no shadow and no host tables/);
+    expect(refused("nested", "none")).toThrow(/policy none has no shadow and no host tables/);
+    expect(refused("nested", "B")).toThrow(/nested paging has host tables .* and B a shadow/);
+    expect(refused("D", "nested")).toThrow(/and D a shadow/);
   });
 
   it("step by step gives what running gives", () => {
@@ -79,6 +83,83 @@ describe("the quadrant guest", () => {
     slow.advance(fast.difference!.time - 20);
     for (let i = 0; i < 100 && !slow.step(); i++);
     expect(slow.difference).toMatchObject({ time: fast.difference!.time, eip: FIRST_WRITE });
+  });
+});
+
+describe("nested paging", () => {
+  const story = scriptOf(findScenario("nested-walk-cache")!.scenario);
+  const both = (first: Partial<Contender>, second: Partial<Contender>, until: "guest" | "shadow") =>
+    run(
+      { policy: "nested", ...first },
+      { policy: "nested", ...second },
+      { until, script: story.entries, goal: story.goal + 1 },
+      story.snapshot,
+    );
+
+  it("host tables of 3 and of 4 levels map the same frames, all along a kernel's run", () => {
+    const lockStep = run(
+      { policy: "nested", nestedLevels: 3 },
+      { policy: "nested", nestedLevels: 4 },
+      { until: "shadow" },
+    );
+    expect([lockStep.end, lockStep.difference]).toEqual(["both stopped", null]);
+    const [three, four] = [takeHostTables(lockStep.first), takeHostTables(lockStep.second)];
+    expect(lockStep.first.nested!.tables.levels).toBe(3);
+    // pf_fixed counts the pages that were mapped; none is ever unmapped.
+    expect(three.size).toBe(lockStep.first.nested!.counters.pf_fixed);
+    expect([...three.keys()]).toEqual([...four.keys()]);
+    for (const [gfn, { low }] of three) expect(low >>> 12).toBe(lockStep.first.slots.hfnOf(gfn));
+  });
+
+  it("a walk cache leads to another frame: the guest reads other bytes, and other pages are mapped", () => {
+    const guest = both({ walkCache: 4 }, { walkCache: 0 }, "guest");
+    expect(guest.difference).toMatchObject({
+      kind: "answer",
+      label: expect.stringContaining("The neighbour, through the old table"),
+    });
+    expect(explain(guest, ["a", "b"]).why[0]).toContain("page-walk cache");
+    const tables = both({ walkCache: 4 }, { walkCache: 4 }, "shadow");
+    expect(tables.difference).toBeNull();
+  });
+
+  it("what the host tables differ in is said by guest-physical address, with the nested fault behind it", () => {
+    // The same inputs but for the guest's answer, which is let go by: only the tables are looked at here.
+    const [one, other] = [
+      both({ walkCache: 4 }, { walkCache: 0 }, "guest").first,
+      both({ walkCache: 4 }, { walkCache: 0 }, "guest").second,
+    ];
+    const changes = diffHostTables(takeHostTables(one), takeHostTables(other), 8);
+    expect(changes.map(({ after, before, gfn }) => [gfn, before !== null, after !== null])).toEqual([
+      [0x235, false, true],
+      [0x501, true, false],
+      [0x601, false, true],
+    ]);
+    expect(hostLeafText(changes[1]!.before)).toBe("maps host 0x1501000, W U");
+    expect(hostLeafText(changes[1]!.after)).toBe("not mapped");
+  });
+
+  it("stops where one maps what the other does not, and says which walk it was", () => {
+    // The second machine's page lies in another frame, with the same bytes: the guest cannot tell.
+    const script = story.entries.filter(({ label }) => label.startsWith("step 3:"));
+    const lockStep = new LockStep(
+      story.snapshot,
+      { policy: "nested" },
+      { policy: "nested" },
+      { until: "shadow", script, goal: story.goal + 1 },
+    );
+    lockStep.second.input({ kind: "dma", gpa: 0x50_2000, bytes: Uint8Array.from([0x61, 0x2d, 0x31, 0x21]) });
+    lockStep.second.input({ kind: "dma", gpa: 0x23_4004, bytes: Uint8Array.from([0x67, 0x20, 0x50, 0]) });
+    while (!lockStep.advance(1000));
+    expect(lockStep.difference?.kind).toBe("shadow");
+    const told = explain(lockStep, ["a", "b"]);
+    expect(told.what).toEqual([
+      "gpa 0x501000: maps host 0x1501000, W U under a, not mapped under b",
+      "gpa 0x502000: not mapped under a, maps host 0x1502000, W U under b",
+    ]);
+    expect(told.why[0]).toMatch(
+      /^Under a gpa 0x501000 was mapped .*nested_fault: gva 0x8001000, gpa 0x501000,/,
+    );
+    expect(told.why[1]).toMatch(/^Under b gpa 0x501000 was not met by any walk/);
   });
 });
 
