@@ -75,7 +75,7 @@ describe("on our machine", () => {
 
   it.each(POLICIES.map((policy) => policy.id).filter((id) => id !== "none"))(
     "the same under %s",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     (policy) => {
       const { machine, reason, text } = whole(policy);
       expect(text).toBe(expected);
