@@ -8,6 +8,7 @@ import { ATA_CONTROL_PORT, ATA_PORT, AtaChannel, type AtaState } from "./ata.ts"
 import type { Clock, Timed } from "./clock.ts";
 import { CmosFacts, type MemoryFacts } from "./cmos-facts.ts";
 import { Disk, type DiskState } from "./disk.ts";
+import { FLOPPY_PORT, FLOPPY_PORTS, FloppyPort, type FloppyState } from "./floppy-port.ts";
 import { IO_APIC_ADDRESS, IoApic, type IoApicState } from "./io-apic.ts";
 import { KEYBOARD_COMMAND_PORT, KEYBOARD_DATA_PORT, Keyboard, type KeyboardState } from "./keyboard.ts";
 import { LocalApic, type LocalApicState } from "./local-apic.ts";
@@ -76,6 +77,7 @@ export interface BoardState {
   readonly ata: AtaState;
   readonly disks: readonly (DiskState | null)[];
   readonly com2: SerialState;
+  readonly floppy: FloppyState;
   readonly vga: VgaState;
   readonly apic: LocalApicState;
   readonly ioApic: IoApicState;
@@ -102,6 +104,7 @@ export class Board implements MmioBus {
   readonly ata: AtaChannel;
   readonly disks: readonly [Disk | null, Disk | null];
   readonly com2: SerialPort;
+  readonly floppy: FloppyPort;
   readonly vga: VgaText;
   readonly apic: LocalApic;
   readonly ioApic: IoApic;
@@ -123,11 +126,16 @@ export class Board implements MmioBus {
   /** The devices as they come out of a reset. */
   private readonly fresh: BoardState;
 
-  /** @param images of the drives of the primary ATA channel; null where there is none */
+  /**
+   * @param images of the drives of the primary ATA channel; null where there is none
+   * @param floppy image in the floppy drive, or null
+   * @throws RangeError when the floppy's image is longer than any floppy
+   */
   constructor(
     clock: Clock,
     ports: PortBus,
     images: readonly (Uint8Array | null)[],
+    floppy: Uint8Array | null,
     memory: MemoryFacts,
     private readonly wires: BoardWires,
   ) {
@@ -158,6 +166,7 @@ export class Board implements MmioBus {
     };
     this.disks = [disk(0), disk(1)];
     this.ata = new AtaChannel(clock, this.disks, (level) => this.setIrq(IRQ_ATA, level));
+    this.floppy = new FloppyPort(floppy);
     this.com2 = new SerialPort(
       (level) => this.setIrq(IRQ_COM2, level),
       () => {},
@@ -191,6 +200,7 @@ export class Board implements MmioBus {
     ports.claim(KEYBOARD_COMMAND_PORT, 1, this.keyboard.control);
     ports.claim(ATA_PORT, 8, this.ata, moved(this.ata));
     ports.claim(ATA_CONTROL_PORT, 1, this.ata.controlPort, moved(this.ata));
+    ports.claim(FLOPPY_PORT, FLOPPY_PORTS, this.floppy);
     ports.claim(COM2_PORT, 8, this.com2);
     ports.claim(VGA_PORT, VGA_PORTS, this.vga);
     ports.claim(POST_PORT, 1, this.post);
@@ -334,7 +344,8 @@ export class Board implements MmioBus {
     const { rtc } = this;
     const kept = rtc.save();
     const disks = this.disks.map((disk) => disk?.save() ?? null);
-    this.load({ ...this.fresh, rtc: kept, disks });
+    const floppy = { ...this.fresh.floppy, disk: this.floppy.save().disk };
+    this.load({ ...this.fresh, rtc: kept, disks, floppy });
   }
 
   save(): BoardState {
@@ -345,6 +356,7 @@ export class Board implements MmioBus {
       keyboard: this.keyboard.save(),
       ata: this.ata.save(),
       disks: this.disks.map((disk) => disk?.save() ?? null),
+      floppy: this.floppy.save(),
       com2: this.com2.save(),
       vga: this.vga.save(),
       apic: this.apic.save(),
@@ -369,6 +381,7 @@ export class Board implements MmioBus {
       const sectors = state.disks[i];
       if (disk !== null && sectors !== null && sectors !== undefined) disk.load(sectors);
     });
+    this.floppy.load(state.floppy);
     this.com2.load(state.com2);
     this.vga.load(state.vga);
     this.pci.load(state.pci);

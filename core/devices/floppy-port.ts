@@ -173,16 +173,6 @@ export class FloppyPort implements PortDevice {
     if (this.command === READ) disk.read(this.lba, this.buffer, 0);
   }
 
-  /** A reset of the machine: nothing is going on; what was written stays written. */
-  reset(): void {
-    this.command = IDENTIFY;
-    this.phase = IDLE;
-    this.error = false;
-    this.lba = 0;
-    this.at = 0;
-    this.buffer.fill(0);
-  }
-
   save(): FloppyState {
     const { command, phase, error, lba, at } = this;
     const disk = this.disk?.save() ?? { sectors: new Float64Array(0), bytes: new Uint8Array(0) };

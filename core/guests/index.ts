@@ -4,6 +4,7 @@
  */
 import { decodeBase64 } from "./decode.ts";
 import * as firmwareBinary from "./firmware/binary.ts";
+import { sealTables } from "./firmware/seal.ts";
 import * as nanobench from "./nanobench/binary.ts";
 import * as nonpae from "./nonpae-kernel/binary.ts";
 import * as pae from "./pae-kernel/binary.ts";
@@ -107,6 +108,7 @@ export function firmware(): Uint8Array {
   const code = decodeBase64(firmwareBinary.BINARY);
   const rom = new Uint8Array(FIRMWARE_BYTES).fill(0xff);
   rom.set(code, FIRMWARE_BYTES - code.length);
+  sealTables(rom, firmwareBinary.SYMBOLS);
   return rom;
 }
 

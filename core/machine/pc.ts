@@ -53,6 +53,7 @@ export class Pc {
       cpu,
       machine.ports,
       media.disks ?? [],
+      media.floppy ?? null,
       { low: setup.memory, high: setup.memoryHigh, floppy: media.floppy !== undefined },
       {
         interrupt,

@@ -6,6 +6,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { firmware, pcKernelDisk } from "../../../core/guests/index.ts";
+import { POLICIES } from "../../../core/kvm/index.ts";
+import { powerOn, runTo, serialText } from "./our-machine.ts";
 import { hasPcQemu, runPc } from "./qemu.ts";
 
 if (!hasPcQemu())
@@ -55,4 +57,33 @@ describe.skipIf(!hasPcQemu())("in qemu", () => {
     expect(right).toEqual(wanted);
     expect(run.status).toBe(QEMU_WRONG.length * 2 + 1);
   });
+});
+
+describe("on our machine", () => {
+  const whole = (policy: string) => {
+    const machine = powerOn({ disks: [pcKernelDisk()] }, { policy, audit: "end", findings: "mark" });
+    const reason = runTo(machine, 100_000_000);
+    return { machine, reason, text: serialText(machine) };
+  };
+  const reference = whole("none");
+
+  it("nothing is wrong, the coprocessor's IRQ 13 neither", () => {
+    expect(reference.text).toBe(expected);
+    expect(reference.reason).toBe("debug-exit");
+    expect(reference.machine.stop.detail).toContain(" 0 ");
+  });
+
+  it.each(POLICIES.map((policy) => policy.id).filter((id) => id !== "none"))(
+    "the same under %s",
+    { timeout: 120_000 },
+    (policy) => {
+      const { machine, reason, text } = whole(policy);
+      expect(text).toBe(expected);
+      expect(reason).toBe("debug-exit");
+      expect([machine.time, machine.instructions]).toEqual([
+        reference.machine.time,
+        reference.machine.instructions,
+      ]);
+    },
+  );
 });

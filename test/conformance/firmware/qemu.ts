@@ -40,7 +40,7 @@ export function runPc(run: PcRun): PcOutput {
     const args = ["-M", "pc", "-accel", "tcg", "-cpu", run.cpu ?? "pentium2", "-m", `${run.memory}`];
     args.push("-nodefaults", "-vga", "std", "-display", "none", "-rtc", "base=2007-05-01T16:44:00");
     args.push("-drive", `file=${file("disk")},format=raw,if=${run.floppy === true ? "floppy" : "ide"}`);
-    args.push("-serial", `file:${file("serial")}`, "-debugcon", `file:${file("console")}`);
+    args.push("-serial", `file:${file("serial")}`, "-serial", "null", "-debugcon", `file:${file("console")}`);
     args.push("-device", "isa-debug-exit,iobase=0xf4,iosize=1", ...(run.more ?? []));
     if (run.reboots !== true) args.push("-no-reboot");
     if (run.firmware !== null) {

@@ -6,9 +6,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { assembleGuest, binaryModule, GUEST_IDS, hasNasm } from "../../../build/guests.mjs";
+import { decodeBase64 } from "../../../core/guests/decode.ts";
+import { BINARY as FIRMWARE } from "../../../core/guests/firmware/binary.ts";
 import {
   FIRMWARE_SYMBOLS,
-  firmware,
   GUESTS,
   type GuestSymbol,
   PC_KERNEL_SYMBOLS,
@@ -25,9 +26,9 @@ if (!hasNasm())
 if (!hasQemu())
   console.warn("SKIPPED: qemu-system-x86_64 is not installed, the guests are not compared with it");
 
-/** What core exports of an assembled program: the firmware is the end of a ROM, the PC kernel the begin of a disk. */
+/** What core has of an assembled program: the PC kernel is the begin of a disk. */
 function builtin(id: string, length: number): { bytes: Uint8Array; symbols: readonly GuestSymbol[] } {
-  if (id === "firmware") return { bytes: firmware().subarray(-length), symbols: FIRMWARE_SYMBOLS };
+  if (id === "firmware") return { bytes: decodeBase64(FIRMWARE), symbols: FIRMWARE_SYMBOLS };
   if (id === "pc-kernel") return { bytes: pcKernelDisk().subarray(0, length), symbols: PC_KERNEL_SYMBOLS };
   return GUESTS.find((g) => g.id === id)!;
 }

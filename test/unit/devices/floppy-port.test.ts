@@ -136,14 +136,4 @@ describe("commands", () => {
     other.load(port.save());
     expect(readBytes(other, SECTOR)).toEqual(readBytes(port, SECTOR));
   });
-
-  it("a reset forgets the command, not what was written", () => {
-    const port = new FloppyPort(image(1440 * KIB));
-    name(port, 2, 0);
-    for (let i = 0; i < SECTOR + 5; i++) port.writePort(1, 1);
-    port.reset();
-    expect(port.readPort(0)).toBe(1);
-    expect(port.readPort(1)).toBe(0xff);
-    expect(readSectors(port, 0, 1).every((b) => b === 1)).toBe(true);
-  });
 });
