@@ -76,8 +76,8 @@ export interface BoardState {
   readonly keyboard: KeyboardState;
   readonly ata: AtaState;
   readonly disks: readonly (DiskState | null)[];
-  readonly com2: SerialState;
   readonly floppy: FloppyState;
+  readonly com2: SerialState;
   readonly vga: VgaState;
   readonly apic: LocalApicState;
   readonly ioApic: IoApicState;
@@ -103,8 +103,8 @@ export class Board implements MmioBus {
   readonly keyboard: Keyboard;
   readonly ata: AtaChannel;
   readonly disks: readonly [Disk | null, Disk | null];
-  readonly com2: SerialPort;
   readonly floppy: FloppyPort;
+  readonly com2: SerialPort;
   readonly vga: VgaText;
   readonly apic: LocalApic;
   readonly ioApic: IoApic;
