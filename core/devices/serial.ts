@@ -3,7 +3,8 @@
  * kept for the host; bytes that arrive wait on the wire until the receiver has room, so nothing pasted is lost.
  * Source: National Semiconductor PC16550D data sheet, tables II and III and sections 8.1 to 8.9.
  *
- * A PC wires the interrupt through OUT2 to its controllers. The bare machine has no controller: there the interrupt for
+ * A PC wires the interrupt to its controllers. (The first PCs' adapters let it through with MCR's OUT2 only; here, as in
+ * qemu, it always comes through: there are kernels that never set OUT2, and the others mask by IER as well.) The bare machine has no controller: there the interrupt for
  * received data (IER bit 0) alone goes straight to the processor as a level, with the vector SERIAL_VECTOR.
  */
 import type { PortDevice } from "./port-bus.ts";
@@ -26,7 +27,6 @@ const IER_MODEM = 0x08;
 const FCR_ENABLE = 0x01;
 const FCR_CLEAR = 0x02;
 const LCR_DLAB = 0x80;
-const MCR_OUT2 = 0x08;
 const MCR_LOOP = 0x10;
 const LSR_DATA = 0x01;
 const LSR_OVERRUN = 0x02;
@@ -80,7 +80,7 @@ export class SerialPort implements PortDevice {
   /**
    * @param line called with the level of the interrupt line whenever it may have changed
    * @param sent called with each byte the guest sends
-   * @param wiring "pc": every interrupt, through OUT2; "direct": that of received data alone
+   * @param wiring "pc": every interrupt; "direct": that of received data alone
    */
   constructor(
     private readonly line: (level: boolean) => void,
@@ -91,7 +91,7 @@ export class SerialPort implements PortDevice {
   /** True while the port asks for an interrupt. */
   get interrupting(): boolean {
     if (this.wiring === "direct") return (this.ier & IER_DATA) !== 0 && this.waiting > 0;
-    return (this.mcr & (MCR_OUT2 | MCR_LOOP)) === MCR_OUT2 && this.cause !== NONE;
+    return this.cause !== NONE;
   }
 
   /** Bytes that wait to be read by the guest. */

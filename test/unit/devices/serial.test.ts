@@ -97,7 +97,7 @@ describe("serial port", () => {
     expect(output.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
-  test("a PC's port interrupts through OUT2 alone; the bare machine's with received data alone", () => {
+  test("a PC's port has the transmitter's interrupt, the bare machine's that of received data alone", () => {
     for (const wiring of ["pc", "direct"] as const) {
       const lines: boolean[] = [];
       const port = new SerialPort(
@@ -106,13 +106,9 @@ describe("serial port", () => {
         wiring,
       );
       port.writePort(1, 0x02);
-      port.writePort(4, 0x08);
       expect([wiring, lines.at(-1)]).toEqual([wiring, wiring === "pc"]);
-      port.writePort(4, 0);
       port.writePort(1, 0x01);
       port.receive(bytes("x"));
-      expect([wiring, lines.at(-1)]).toEqual([wiring, wiring === "direct"]);
-      port.writePort(4, 0x08);
       expect(lines.at(-1)).toBe(true);
     }
   });
@@ -159,5 +155,54 @@ describe("serial port", () => {
     expect(b.lines.at(-1)).toBe(true);
     expect(b.bus.in(COM1_PORT, 1)).toBe(0x79);
     expect(b.bus.in(COM1_PORT + 3, 1)).toBe(0x1b);
+  });
+});
+
+describe("the transmitter's interrupt on a PC", () => {
+  const [DATA, IER, IIR] = [0, 1, 2];
+  function pc() {
+    const edges: boolean[] = [];
+    let level = false;
+    const serial = new SerialPort(
+      (l) => {
+        if (l !== level) edges.push(l);
+        level = l;
+      },
+      () => {},
+      "pc",
+    );
+    return { serial, edges, level: () => level };
+  }
+
+  test("IER bit 1 asks while the holding register is empty; reading the identification answers it", () => {
+    const { serial, level } = pc();
+    serial.writePort(IER, 2);
+    expect(level()).toBe(true);
+    expect(serial.readPort(IIR)).toBe(0x02);
+    expect(level()).toBe(false);
+    expect(serial.readPort(IIR)).toBe(0x01);
+  });
+
+  test("each byte that is sent gives an edge, also while the line is high", () => {
+    const { serial, edges, level } = pc();
+    serial.writePort(IER, 2);
+    edges.length = 0;
+    serial.writePort(DATA, 0x41);
+    expect(edges).toEqual([false, true]);
+    serial.readPort(IIR);
+    edges.length = 0;
+    serial.writePort(DATA, 0x42);
+    expect(edges).toEqual([true]);
+    expect(level()).toBe(true);
+  });
+
+  test("received data comes first in the identification, and the transmitter waits behind it", () => {
+    const { serial, level } = pc();
+    serial.writePort(IER, 3);
+    serial.receive(Uint8Array.of(0x41));
+    expect(serial.readPort(IIR)).toBe(0x04);
+    serial.readPort(DATA);
+    expect(level()).toBe(true);
+    expect(serial.readPort(IIR)).toBe(0x02);
   });
 });
