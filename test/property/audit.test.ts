@@ -10,9 +10,10 @@ import { HAZARDS, type HazardSetting, POLICIES } from "../../core/kvm/index.ts";
 import { HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
 import { type Case, encode, INDEX, type Mode, type Op, pages, tablesOf } from "./cases.ts";
 import { entry, harshScenario } from "./draw.ts";
+import { HIGH_PAGES, LOW_PAGES } from "./guest-memory.ts";
 import { bootProgram, FORM_COUNT, type ProgramOp } from "./program.ts";
 import { apply, make } from "./shadow.ts";
-import { HIGH_PAGES, LOW_PAGES, type TwoMachines } from "./two-machines.ts";
+import type { TwoMachines } from "./two-machines.ts";
 
 const MODES: readonly Mode[] = ["nonpae", "pae"];
 const runs = Number(process.env.QUADRANT_RUNS ?? 25);

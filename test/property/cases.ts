@@ -2,7 +2,8 @@
  * What a case of the differential property tests is, as plain data: the entries of a few tables, and operations on them.
  * Here is also how the data become bytes in guest memory. The generators are in draw.ts, the machines in shadow.ts.
  */
-import { type Access, HIGH_GFN } from "./two-machines.ts";
+import type { Access } from "./access-cpu.ts";
+import { HIGH_GFN } from "./guest-memory.ts";
 
 export type Mode = "nonpae" | "pae";
 

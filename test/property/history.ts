@@ -5,7 +5,9 @@
  *
  * It reads the bare machine's memory, which is brought in step after every operation, and keeps every word's past.
  */
-import { type Access, type Answer, differenceIn, Frames, type TwoMachines } from "./two-machines.ts";
+import type { Access, Answer } from "./access-cpu.ts";
+import { differenceIn, Frames } from "./guest-memory.ts";
+import type { TwoMachines } from "./two-machines.ts";
 
 const P = 1;
 const W = 2;

@@ -9,7 +9,8 @@ import { HAZARDS, POLICIES } from "../../core/kvm/index.ts";
 import type { Case } from "./cases.ts";
 import { harshScenario } from "./draw.ts";
 import { MODES, runs, seed } from "./kinds.ts";
-import { type How, Player } from "./shadow.ts";
+import { Player } from "./player.ts";
+import type { How } from "./shadow.ts";
 
 const SHADOWED = POLICIES.map((policy) => policy.id).filter((id) => id !== "none" && id !== "nested");
 

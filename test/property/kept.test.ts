@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 import { POLICIES } from "../../core/kvm/index.ts";
 import { type Case, caseOf, type Entry, type Mode } from "./cases.ts";
 import { harshScenario, spacesScenario } from "./draw.ts";
-import { EXACT, type How, Player, play, playWithHistory, UNSYNC } from "./shadow.ts";
+import { Player } from "./player.ts";
+import { EXACT, type How, play, playWithHistory, UNSYNC } from "./shadow.ts";
 
 const SHADOWED = POLICIES.map((policy) => policy.id).filter((id) => id !== "none" && id !== "nested");
 const MODES: readonly Mode[] = ["nonpae", "pae"];

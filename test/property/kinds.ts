@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { describe, it } from "vitest";
 import type { Mode } from "./cases.ts";
 import { KINDS } from "./draw.ts";
-import { type How, playerOf, type Seen } from "./shadow.ts";
+import { playerOf, type Seen } from "./player.ts";
+import type { How } from "./shadow.ts";
 
 export const MODES: readonly Mode[] = ["nonpae", "pae"];
 /** Cases of each kind: about 20 000 operations a policy in all, vmx and svm together. */

@@ -9,22 +9,10 @@ import { MemorySlots } from "../../core/memory/slots.ts";
 import { nestedFault } from "../../core/x86/access.ts";
 import type { Cpu } from "../../core/x86/cpu.ts";
 import { type PhysicalBus, RUN_RETIRED } from "../../core/x86/door.ts";
-import {
-  type Access,
-  AccessCpu,
-  type Answer,
-  differenceIn,
-  FRAMES,
-  Frames,
-  HIGH_GFN,
-  HIGH_PAGES,
-  LOW_PAGES,
-  type Registers,
-  storeBytes,
-} from "./two-machines.ts";
+import { type Access, AccessCpu, type Answer, type Registers, valueRead } from "./access-cpu.ts";
+import { differenceIn, FRAMES, Frames, HIGH_GFN, HIGH_PAGES, LOW_PAGES, storeBytes } from "./guest-memory.ts";
 
 const ACCESS_WRITE = 2;
-const mask = (size: number): number => (size === 1 ? 0xff : size === 2 ? 0xffff : -1);
 
 /** A processor whose one instruction is an access, or a write of a control register. */
 class OneInstruction extends AccessCpu {
@@ -159,7 +147,7 @@ export class NestedMachines {
     bare.current = a;
     bare.paging.flush(0, false);
     if (bare.attempt() !== 0) return { fault: bare.exit.error, cr2: bare.exit.gva, low: 0, high: 0 };
-    return { fault: -1, cr2: 0, ...this.value(bare, a) };
+    return { fault: -1, cr2: 0, ...valueRead(bare, a) };
   }
 
   onKvm(a: Access): Answer {
@@ -172,18 +160,13 @@ export class NestedMachines {
     this.stored = (a.access & ACCESS_WRITE) !== 0;
     const before = cpu.retired;
     for (let tries = 0; tries < 60; tries++) {
-      if (cpu.attempt() === 0) return { fault: -1, cr2: 0, ...this.value(cpu, a) };
+      if (cpu.attempt() === 0) return { fault: -1, cr2: 0, ...valueRead(cpu, a) };
       if (!cpu.paging.nested.failed) return { fault: cpu.exit.error, cr2: cpu.exit.gva, low: 0, high: 0 };
       hypervisor.handleExit();
-      if (cpu.retired !== before) return { fault: -1, cr2: 0, ...this.value(cpu, a) };
+      if (cpu.retired !== before) return { fault: -1, cr2: 0, ...valueRead(cpu, a) };
       if (cpu.raised >= 0) return { fault: cpu.raised, cr2: cpu.cr2, low: 0, high: 0 };
     }
     throw new Error(`no progress at ${(a.la >>> 0).toString(16)}`);
-  }
-
-  private value(cpu: AccessCpu, a: Access): { low: number; high: number } {
-    if ((a.access & ACCESS_WRITE) !== 0) return { low: 0, high: 0 };
-    return { low: cpu.low & mask(a.size), high: a.size === 8 ? cpu.high : 0 };
   }
 
   /** A plain store on both sides: no table is protected. What the TLB keeps is dropped, as the guest has to ask for. */

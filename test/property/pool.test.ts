@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { POOL_LEAST } from "../../core/kvm/index.ts";
 import { harshScenario } from "./draw.ts";
 import { EXACT, MODES, MOST, runs, seed, TIME, UNSYNC } from "./kinds.ts";
-import { playerOf } from "./shadow.ts";
+import { playerOf } from "./player.ts";
 
 describe(`a pool of ${POOL_LEAST} pages`, () => {
   for (const policy of [...EXACT, ...UNSYNC]) {

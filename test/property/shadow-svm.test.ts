@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { scenario } from "./draw.ts";
 import { EXACT, each, MOST, only, runs, seed, TIME, UNSYNC } from "./kinds.ts";
-import { playerOf } from "./shadow.ts";
+import { playerOf } from "./player.ts";
 
 each([...EXACT, ...UNSYNC], "svm: what a TLB may give", { tlb: "svm" });
 

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { caseText } from "./cases.ts";
 import { scenario, windowScenario } from "./draw.ts";
 import { EXACT, each, MOST, only, runs, seed, seen, TIME, UNSYNC } from "./kinds.ts";
-import { playerOf } from "./shadow.ts";
+import { playerOf } from "./player.ts";
 
 each(EXACT, "vmx: the shadow equals the bare machine", { tlb: "vmx" });
 

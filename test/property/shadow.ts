@@ -1,21 +1,14 @@
-/**
- * Plays the cases of the differential property tests on two machines and judges every operation: the shadow must give
- * what the bare machine without a TLB gives (`exact`), or what a TLB may give (history.ts).
- */
-import { IncrementalAudit } from "../../core/kvm/audit/index.ts";
-import { C, GUARD_COUNTERS } from "../../core/kvm/counters.ts";
+import { GUARD_COUNTERS } from "../../core/kvm/counters.ts";
 import { HAZARDS } from "../../core/kvm/index.ts";
 import {
   accessOf,
   type Case,
-  caseOf,
   DIRECTORIES,
   encode,
   inOnePage,
   type Mode,
   type Op,
   pages,
-  putWords,
   registersOf,
   rootOf,
   tablesOf,
@@ -81,13 +74,6 @@ export function applyWithHistory(mode: Mode, m: TwoMachines, history: History, o
 
 /** The whole audit costs much more than an operation. */
 const AUDIT_EVERY = 16;
-
-/** What cases came across: accesses that a past translation explains, operations with tables out of sync, pages reclaimed. */
-export type Seen = {
-  past: number;
-  unsync: number;
-  recycled: number;
-};
 
 /** Plays a case under a policy whose translations may be stale; the audit looks every few operations. */
 export function playWithHistory(mode: Mode, policy: string, c: Case, how: How = {}): TwoMachines {
@@ -174,7 +160,7 @@ export function apply(mode: Mode, m: Machines, op: Op, auditToo: boolean): boole
   return done;
 }
 
-function auditNow(m: Pick<Machines, "kvm">, op: Op): void {
+export function auditNow(m: Pick<Machines, "kvm">, op: Op): void {
   const [first] = m.kvm.audit().violations;
   if (first !== undefined)
     throw new Error(`after ${JSON.stringify(op)}: ${first.invariant}: ${first.message}`);
@@ -187,7 +173,7 @@ function same(what: string, [bare, kvm]: [boolean, boolean]): boolean {
 }
 
 /** A policy that does not have a hazard has no use for its guard, which must not have acted (hazards.ts). */
-function inert(m: TwoMachines): void {
+export function inert(m: TwoMachines): void {
   const { mmu } = m.kvm;
   for (let i = 0; i < HAZARDS.length; i++) {
     if (mmu.count[GUARD_COUNTERS + i] === 0 || HAZARDS[i]!.policies.includes(m.kvm.policy)) continue;
@@ -214,94 +200,3 @@ export function play(mode: Mode, policy: string, c: Case, how: How = {}): TwoMac
 export const EXACT: readonly string[] = ["A0", "A", "P", "B", "C", "D", "E1"];
 /** Policies whose leaf tables go out of sync. */
 export const UNSYNC: readonly string[] = ["E2", "E3", "F"];
-
-/**
- * One pair of machines for many cases: what `play` and `playWithHistory` do, without making machines anew, with the audit
- * at every operation (the incremental one) and the audit of everything behind some cases. After a failure: a new one.
- */
-export class Player {
-  readonly m: TwoMachines;
-  private readonly history: History | null;
-  /** Null: what the guest sees alone is judged. */
-  private readonly audit: IncrementalAudit | null = null;
-  private readonly mode: Mode;
-  private played = 0;
-  readonly seen: Seen = { past: 0, unsync: 0, recycled: 0 };
-
-  constructor(mode: Mode, policy: string, how: How) {
-    this.mode = mode;
-    this.m = make(mode, policy, caseOf(mode, {}, []), how);
-    this.m.quick = true;
-    this.history = how.tlb === "svm" || UNSYNC.includes(policy) ? new History(this.m) : null;
-    if (how.auditEvery === 0) return;
-    const audit = new IncrementalAudit(this.m.kvm.mmu, this.m.cpu.paging.tlb);
-    this.m.cpu.watched = (host, size) => audit.touched.host(host, size);
-    this.audit = audit;
-  }
-
-  /** @throws in words when something differs */
-  play(c: Case): void {
-    const { m, mode, history } = this;
-    if (this.audit !== null) this.forget(this.audit);
-    m.again((store) => putWords(mode, c, store), registersOf(mode));
-    history?.begin();
-    this.look("the start");
-    for (const op of c.ops) {
-      m.beginOperation();
-      if (history === null) apply(mode, m, op, false);
-      else applyWithHistory(mode, m, history, op);
-      this.look(op);
-    }
-    const difference = m.whole();
-    if (difference !== null) throw new Error(`a store that no frame's version told of: ${difference}`);
-    if (this.audit !== null && ++this.played % WHOLE_EVERY === 0) auditNow(m, c.ops.at(-1)!);
-    inert(m);
-    this.seen.past += history?.pastUsed ?? 0;
-    this.seen.unsync += m.unsyncSeen;
-    this.seen.recycled += m.kvm.mmu.count[C.mmu_recycled]!;
-  }
-
-  /** Tells the audit of all that is about to be thrown away. */
-  private forget({ touched }: IncrementalAudit): void {
-    const { mmu } = this.m.kvm;
-    touched.lists();
-    touched.roots = true;
-    for (let hfn = 0; hfn < mmu.rmap.length; hfn++) if (mmu.rmap[hfn] !== 0) touched.rmap(hfn);
-    for (let page = mmu.activeHead; page >= 0; page = mmu.listNext[page]!) {
-      touched.header(page);
-      touched.parentsOf(page);
-      touched.unsyncMarks(page);
-      touched.bucket(mmu.gfn[page]! % mmu.poolSize);
-      const ptr = mmu.hpaOf(page);
-      for (let i = 0; i < 4096; i += 8) if (mmu.spteLow(ptr + i) !== 0) touched.spte(ptr + i);
-    }
-  }
-
-  private look(after: Op | string): void {
-    const first = this.audit?.look()[0];
-    if (first !== undefined)
-      throw new Error(`after ${JSON.stringify(after)}: ${first.invariant}: ${first.message}`);
-  }
-}
-
-/** Cases between two audits of everything. */
-const WHOLE_EVERY = 32;
-
-/** Plays cases on one pair of machines, and on a new one after a failure, as shrinking asks for. */
-export function playerOf(
-  mode: Mode,
-  policy: string,
-  how: How,
-): ((c: Case) => void) & { readonly seen: Seen } {
-  let player = new Player(mode, policy, how);
-  const { seen } = player;
-  const playCase = (c: Case): void => {
-    try {
-      player.play(c);
-    } catch (error) {
-      player = new Player(mode, policy, how);
-      throw error;
-    }
-  };
-  return Object.assign(playCase, { seen });
-}

@@ -6,7 +6,8 @@ import { POOL_LEAST } from "../../core/kvm/index.ts";
 import { type Case, caseOf, type Mode, putWords, registersOf, wordsOf } from "../property/cases.ts";
 import { KINDS, type Kind } from "../property/draw.ts";
 import { NestedMachines } from "../property/nested-machines.ts";
-import { apply, Player } from "../property/shadow.ts";
+import { Player } from "../property/player.ts";
+import { apply } from "../property/shadow.ts";
 
 /** Plays cases; throws in words at a difference, and is not used after it. */
 export interface Table {

@@ -8,7 +8,7 @@ import { MemorySlots } from "../../../core/memory/slots.ts";
 import { nestedFault } from "../../../core/x86/access.ts";
 import { GuestBus } from "../../../core/x86/bus.ts";
 import type { Cpu } from "../../../core/x86/cpu.ts";
-import { AccessCpu } from "../../property/two-machines.ts";
+import { AccessCpu } from "../../property/access-cpu.ts";
 import { DIRECTORY, HIGH, PAGE, PDPT, type Registers, type Row, TABLE } from "./rows.ts";
 
 const LOW_PAGES = 24;
