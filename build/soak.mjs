@@ -1,57 +1,105 @@
 /**
- * npm run soak: the property and conformance tests, much longer and with a seed of the day. Too long for npm test;
- * run it before an issue is closed, and report the seed with whatever it finds.
+ * npm run soak: what npm test looks at, for much longer and with a seed of the day. Too long for npm test; run it before
+ * an issue is closed, and report the seed with whatever it finds. docs/soak.md
  *
- *   node build/soak.mjs [--factor N] [--seed N]     factor 1 takes about a quarter of an hour on two quiet cores
+ *   node build/soak.mjs [--factor N] [--seed N]     factor 1 takes about half an hour on two quiet cores
+ *   node build/soak.mjs --only marathon --operations 10000000 [--policies B,D] [--jobs N]
+ *
+ * Two parts: `tests`, the property and conformance tests with more cases; and the `marathon`, random operations by the
+ * million under every policy, bundled and without a test runner, one process a policy.
  */
 import { parseArgs } from "node:util";
+import { runMarathon } from "./lib/marathon.mjs";
 import { inRoot } from "./lib/repository.mjs";
 import { install, run, tool } from "./lib/run.mjs";
 
-const { values } = parseArgs({
-  options: { factor: { type: "string", default: "1" }, seed: { type: "string" } },
-});
+const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|marathon]
+                           [--operations N] [--policies A,B,...] [--jobs N] [--out FILE] [--help]
+  --factor      times as long as usual; a number above 0
+  --seed        a whole number; by default another one every second
+  --operations  of the marathon, under each policy; by default a million times the factor
+  --policies    of the marathon; by default all of them
+  --jobs        processes of the marathon at a time; by default as many as there are processors
+  --out         file that the marathon's results are written to, as JSON`;
+
+let values;
+try {
+  ({ values } = parseArgs({
+    options: {
+      factor: { type: "string", default: "1" },
+      seed: { type: "string" },
+      only: { type: "string" },
+      operations: { type: "string" },
+      policies: { type: "string" },
+      jobs: { type: "string" },
+      out: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  }));
+} catch (error) {
+  console.error(`${error.message}\n${USAGE}`);
+  process.exit(2);
+}
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const factor = Number(values.factor);
 const seed = values.seed === undefined ? Math.floor(Date.now() / 1000) : Number(values.seed);
-if (!(factor > 0) || !Number.isInteger(seed)) {
-  console.error(
-    "usage: node build/soak.mjs [--factor N] [--seed N]; factor is a number above 0, seed a whole number",
-  );
+const operations = Number(values.operations ?? Math.ceil(1_000_000 * factor));
+const jobs = values.jobs === undefined ? undefined : Number(values.jobs);
+const right =
+  factor > 0 &&
+  Number.isInteger(seed) &&
+  operations > 0 &&
+  (jobs === undefined || (Number.isInteger(jobs) && jobs > 0)) &&
+  [undefined, "tests", "marathon"].includes(values.only);
+if (!right) {
+  console.error(USAGE);
   process.exit(2);
 }
 
 if (!(await install())) process.exit(1);
-const cases = {
-  QUADRANT_SEED: seed,
-  QUADRANT_RUNS: Math.ceil(300 * factor),
-  QUADRANT_DECODE_CASES: Math.ceil(200_000 * factor),
-  QUADRANT_EXECUTE_CASES: Math.ceil(30_000 * factor),
-  QUADRANT_X87_CASES: Math.ceil(100_000 * factor),
-  QUADRANT_MATRIX: factor >= 50 ? 1 : factor >= 10 ? 5 : 61,
-  QUADRANT_MATRIX_PLAIN: factor >= 50 ? 1 : 16,
-};
-console.log(
-  Object.entries(cases)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(" "),
-);
-const began = Date.now();
-const code = await run(
-  process.execPath,
-  [
-    tool("vitest/vitest.mjs"),
-    "run",
-    "--testTimeout=7200000",
-    "test/property",
-    "test/conformance/x86",
-    "test/conformance/paging",
-  ],
-  {
-    cwd: inRoot("."),
-    env: { ...process.env, ...Object.fromEntries(Object.entries(cases).map(([k, v]) => [k, `${v}`])) },
-  },
-);
-console.log(
-  `soak with seed ${seed}: ${code === 0 ? "clean" : "FAILED"}, ${((Date.now() - began) / 60_000).toFixed(1)} minutes`,
-);
+let code = 0;
+if (values.only !== "marathon") code = await runTests();
+if (values.only !== "tests") {
+  const policies = values.policies?.split(",");
+  code = (await runMarathon({ operations, seed, policies, jobs, out: values.out })) || code;
+}
 process.exit(code);
+
+async function runTests() {
+  const cases = {
+    QUADRANT_SEED: seed,
+    QUADRANT_RUNS: Math.ceil(300 * factor),
+    QUADRANT_DECODE_CASES: Math.ceil(200_000 * factor),
+    QUADRANT_EXECUTE_CASES: Math.ceil(30_000 * factor),
+    QUADRANT_X87_CASES: Math.ceil(100_000 * factor),
+    QUADRANT_MATRIX: factor >= 50 ? 1 : factor >= 10 ? 5 : 61,
+    QUADRANT_MATRIX_PLAIN: factor >= 50 ? 1 : 16,
+  };
+  console.log(
+    Object.entries(cases)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(" "),
+  );
+  const began = Date.now();
+  const tested = await run(
+    process.execPath,
+    [
+      tool("vitest/vitest.mjs"),
+      "run",
+      "--testTimeout=7200000",
+      "test/property",
+      "test/conformance/x86",
+      "test/conformance/paging",
+    ],
+    {
+      cwd: inRoot("."),
+      env: { ...process.env, ...Object.fromEntries(Object.entries(cases).map(([k, v]) => [k, `${v}`])) },
+    },
+  );
+  const minutes = ((Date.now() - began) / 60_000).toFixed(1);
+  console.log(`soak, tests with seed ${seed}: ${tested === 0 ? "clean" : "FAILED"}, ${minutes} minutes`);
+  return tested;
+}

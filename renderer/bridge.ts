@@ -69,6 +69,11 @@ export interface Bridge {
   openLink(url: string): Promise<boolean>;
   /** Asks where to put it (`name` is the proposal) and writes it; false when the person changed their mind. */
   saveFile(name: string, bytes: Uint8Array): Promise<boolean>;
+  /**
+   * Lets gdb attach at a port of this computer (0: any free one), or no longer (null). Rejects with a sentence: the port is
+   * taken, or this is the browser edition, which has no sockets.
+   */
+  allowGdb(port: number | null): Promise<void>;
   /** Hands the menu bar its commands, again whenever one changed. The browser edition has no such menu bar. */
   setMenu(items: readonly MenuItem[]): void;
   /** A person chose a command in the application's menu. */

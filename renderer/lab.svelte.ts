@@ -30,6 +30,8 @@ interface Answers {
   audit: AuditReport;
   edit: EditResult;
   saveMachine: Uint8Array;
+  keys: number;
+  saveDisk: Uint8Array;
   find: number | null;
   exportTrace: TraceText;
 }

@@ -17,7 +17,7 @@ export const FLOORS = [
   ["machine"],
   ["scenario", "experiment"],
   ["lab"],
-  ["host"],
+  ["host", "gdb"],
 ];
 const floorOf = (room) => FLOORS.findIndex((rooms) => rooms.includes(room));
 

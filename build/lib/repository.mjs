@@ -38,7 +38,7 @@ function readJson(file) {
 const ALWAYS = ["build/bundle.mjs", "build/lib", "package-lock.json", "package.json", "tsconfig.base.json"];
 export const SOURCES = {
   application: ["core", "electron", "renderer", "svelte.config.js", ...ALWAYS],
-  cli: ["core", "electron/cli", ...ALWAYS],
+  cli: ["core", "electron/cli", "electron/gdb", ...ALWAYS],
 };
 
 /** One line that changes whenever a source file appears, disappears or changes (by size and time). */

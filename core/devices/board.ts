@@ -89,6 +89,11 @@ export interface BoardState {
   readonly resetControl: number;
 }
 
+export type BoardSwitches = Pick<
+  BoardState,
+  "apicBase" | "lines" | "fastA20" | "keyboardA20" | "ferr" | "resetControl"
+>;
+
 export class Board implements MmioBus {
   readonly pic: PicPair;
   readonly pit: Pit;
@@ -244,6 +249,19 @@ export class Board implements MmioBus {
 
   get a20(): boolean {
     return this.keyboardA20 || (this.fastA20.value & 2) !== 0;
+  }
+
+  /** What is the board's own and no device's, for the window. */
+  get switches(): BoardSwitches {
+    const { apicBase, lines, fastA20, keyboardA20, ferrLatch, resetControl } = this;
+    return {
+      apicBase,
+      lines,
+      fastA20: fastA20.value,
+      keyboardA20,
+      ferr: ferrLatch.waiting,
+      resetControl: resetControl.value,
+    };
   }
 
   /** Either gate opens it, as the chipsets wire them. */

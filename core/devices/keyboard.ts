@@ -115,6 +115,11 @@ export class Keyboard {
     this.send(...bytes);
   }
 
+  /** Bytes that the processor has not read: the output buffer's and those behind it. */
+  get waiting(): number {
+    return this.queue.length + (this.output >= 0 ? 1 : 0);
+  }
+
   private send(...bytes: number[]): void {
     this.queue.push(...bytes);
     this.fill();

@@ -287,11 +287,19 @@ export class SerialPort implements PortDevice {
 
   // ---- snapshots ----
 
-  save(): SerialState {
+  /**
+   * IER, FCR, LCR, MCR, SCR, the divisor's low and high byte, the overrun bit of LSR, an interrupt for an empty THR, the
+   * changes of MSR and its lines.
+   */
+  get registers(): Uint8Array {
     const { ier, fcr, lcr, mcr, scratch, divisorLow, divisorHigh, overrun, emptyPending } = this;
     const first = [ier, fcr, lcr, mcr, scratch, divisorLow, divisorHigh, overrun, emptyPending];
+    return Uint8Array.of(...first, this.modemDelta, this.modem);
+  }
+
+  save(): SerialState {
     return {
-      registers: Uint8Array.of(...first, this.modemDelta, this.modem),
+      registers: this.registers,
       input: this.inputBytes.slice(this.inputHead, this.inputEnd),
       output: this.output(),
       total: this.total,

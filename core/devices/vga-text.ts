@@ -54,6 +54,10 @@ export interface TextScreen {
   readonly rows: number;
   /** Byte offset of the first character in the text memory. */
   readonly start: number;
+  /** Bytes from one row to the next. */
+  readonly pitch: number;
+  /** Scan lines of a character. */
+  readonly height: number;
   /** Column and row of the cursor, or null when it is off or elsewhere. */
   readonly cursor: { readonly column: number; readonly row: number } | null;
   /** Scan lines of a character that the cursor covers. */
@@ -63,12 +67,24 @@ export interface TextScreen {
   readonly blink: boolean;
 }
 
+/**
+ * The DAC as the display's firmware leaves it in mode 3: the 64 colours of the EGA, two bits (42 and 21 of 63) a
+ * primary, then black.
+ */
+function egaColours(): Uint8Array {
+  const palette = new Uint8Array(768);
+  for (let i = 0; i < 64; i++)
+    for (let primary = 0; primary < 3; primary++)
+      palette[i * 3 + primary] = 42 * ((i >> (2 - primary)) & 1) + 21 * ((i >> (5 - primary)) & 1);
+  return palette;
+}
+
 export class VgaText implements PortDevice {
   private readonly crtc = Uint8Array.from(MODE_3_CRTC);
   private readonly attributes = Uint8Array.from(MODE_3_ATTRIBUTES);
   private readonly sequencer = Uint8Array.of(3, 0, 3, 0, 2, 0, 0, 0);
   private readonly graphics = Uint8Array.of(0, 0, 0, 0, 0, 0x10, 0x0e, 0, 0xff);
-  private readonly palette = new Uint8Array(768);
+  private readonly palette = egaColours();
   private crtcIndex = 0;
   private attributeIndex = 0x20;
   private attributeData = false;
@@ -88,17 +104,41 @@ export class VgaText implements PortDevice {
     const lines = (crtc[0x12]! | ((crtc[7]! & 2) << 7) | ((crtc[7]! & 0x40) << 3)) + 1;
     const rows = Math.max(1, Math.floor(lines / height));
     const start = (crtc[12]! << 8) | crtc[13]!;
+    // The offset register counts words of two characters; 0 is no pitch at all.
+    const across = crtc[0x13]! * 2 || columns;
     const at = ((crtc[14]! << 8) | crtc[15]!) - start;
-    const seen = (crtc[10]! & 0x20) === 0 && at >= 0 && at < columns * rows;
+    const seen = (crtc[10]! & 0x20) === 0 && at >= 0 && at < across * rows && at % across < columns;
     return {
       columns,
       rows,
       start: start * 2,
-      cursor: seen ? { column: at % columns, row: Math.floor(at / columns) } : null,
+      pitch: across * 2,
+      height,
+      cursor: seen ? { column: at % across, row: Math.floor(at / across) } : null,
       cursorStart: crtc[10]! & 31,
       cursorEnd: crtc[11]! & 31,
       blink: (this.attributes[16]! & 8) !== 0,
     };
+  }
+
+  /** What the registers make of the picture. */
+  get mode(): "text" | "graphics" | "off" {
+    // Turned off by the sequencer (clocking mode), or while the processor has the attribute controller's palette.
+    if ((this.sequencer[1]! & 0x20) !== 0 || (this.attributeIndex & 0x20) === 0) return "off";
+    return ((this.graphics[6]! | this.attributes[16]!) & 1) === 0 ? "text" : "graphics";
+  }
+
+  /** The colours of an attribute's 16 values as 0xRRGGBB: through the palette registers, colour select and the DAC. */
+  get colours(): number[] {
+    const { attributes, palette } = this;
+    const select = attributes[20]!;
+    return Array.from({ length: 16 }, (_, value) => {
+      let entry = attributes[value & attributes[18]!]! & 0x3f;
+      if ((attributes[16]! & 0x80) !== 0) entry = (entry & 15) | ((select & 3) << 4);
+      entry = (entry | ((select & 12) << 4)) & this.dacMask;
+      const wide = (at: number): number => (palette[at]! << 2) | (palette[at]! >> 4);
+      return (wide(entry * 3) << 16) | (wide(entry * 3 + 1) << 8) | wide(entry * 3 + 2);
+    });
   }
 
   readPort(offset: number): number {

@@ -63,6 +63,12 @@ export interface HostTools {
   after(ms: number, run: () => void): void;
 }
 
+/** Somebody else who moves the lab's machine, a debugger: asked behind each slice and message. */
+export interface Companion {
+  /** What the machine did may concern it. */
+  look(): void;
+}
+
 export const SLICE_MS = 4;
 export const PUSH_MS = 1000 / 60;
 /** A look may come this much early; the one after it is then due later by as much. */
@@ -109,12 +115,19 @@ export class Host {
   constructor(
     private readonly lab: HostedLab,
     private readonly tools: HostTools,
+    private readonly companion: Companion | null = null,
   ) {
     tools.port.onmessage = (data) => this.receive(data);
   }
 
   /** Begins: the first status is pushed, and the machine gets slices if it runs. */
   start(): void {
+    this.wake();
+    this.planPush();
+  }
+
+  /** Somebody did something to the lab that came by no message: slices and pushes follow. */
+  touched(): void {
     this.wake();
     this.planPush();
   }
@@ -128,8 +141,8 @@ export class Host {
       return;
     }
     this.handle(parsed.message);
-    this.wake();
-    this.planPush();
+    this.companion?.look();
+    this.touched();
   }
 
   private handle(message: ClientMessage): void {
@@ -192,7 +205,10 @@ export class Host {
       return;
     }
     if (experimenting && (!running || this.experimentsTurn)) this.experimentSlice();
-    else this.machineSlice();
+    else {
+      this.machineSlice();
+      this.companion?.look();
+    }
     this.experimentsTurn = !this.experimentsTurn;
     // While the machine stands still there is nothing new to see in it, and nobody is asked.
     if (running || this.lookWanted) this.planPush();

@@ -48,7 +48,7 @@ export class LabContext {
   symbols = new Symbols([]);
   /** The experiment that runs beside the machine. */
   readonly experiments = new Experiments();
-  /** Addresses (EIP) of the breakpoints a person set. */
+  /** Linear addresses of the breakpoints a person set. */
   readonly breakpoints = new Set<number>();
   /** The scenario on the screen and the comparisons beside it; the lab puts them there. */
   stories!: Stories;

@@ -9,13 +9,16 @@ import { Machine } from "../machine/machine.ts";
 import type { MachineSetup } from "../machine/setup.ts";
 import { EVENT_KINDS } from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
+import type { Watchpoint } from "../x86/watchpoints.ts";
 import { runCommand } from "./commands/index.ts";
 import { Comparison } from "./comparison.ts";
 import { LabContext } from "./context.ts";
 import { LabError } from "./error.ts";
 import {
   type Command,
+  type CommandName,
   DEFAULT_CONFIG,
+  type DebuggerStatus,
   MachineConfig,
   type Status,
   type ViewData,
@@ -30,6 +33,8 @@ import { latin1 } from "./views/small.ts";
 export interface LabOptions {
   /** Built-in guest to start with. */
   readonly guest?: string;
+  /** What to start with in place of a guest. */
+  readonly source?: Source;
   readonly config?: Partial<MachineSetup>;
   /** Events that the trace holds; a power of two. */
   readonly traceCapacity?: number;
@@ -41,6 +46,21 @@ const IDLE_UNITS = UNITS_PER_SECOND / 250;
 const LINE_MOST = 160;
 /** Units within which a guest has to reach the place where it pauses at its start. */
 const PAUSE_WITHIN = 50_000_000;
+/** Commands that make the machine go, or put another in its place: the debugger's while one is attached. */
+const MOVING: ReadonlySet<CommandName> = new Set<CommandName>([
+  "run",
+  "step",
+  "runTo",
+  "runToEvent",
+  "reset",
+  "loadGuest",
+  "openImage",
+  "openMachine",
+  "openScenario",
+  "scenarioStep",
+  "scenarioReset",
+  "takeCompared",
+]);
 
 export class Lab {
   readonly context: LabContext;
@@ -49,10 +69,19 @@ export class Lab {
   source: Source;
   /** Time at which `step` is done, or null. */
   goal: number | null = null;
-  /** EIP of a `runTo`, or null. */
+  /** Time at which the machine stops for good. */
+  limit = Number.POSITIVE_INFINITY;
+  /** Linear address of a `runTo`, or null. */
   runTo: number | null = null;
   /** The fault that the last refused edit showed, while the machine has not moved. */
   shownFault: { readonly gva: number; readonly error: number; readonly time: number } | null = null;
+  /** The door for debuggers while it is open, and who stands in it; or null. */
+  debugger: DebuggerStatus | null = null;
+  /** What the debugger wants to be stopped at; `applyBreakpoints` follows. */
+  readonly debugPoints: { breakpoints: Iterable<number>; watchpoints: readonly Watchpoint[] } = {
+    breakpoints: [],
+    watchpoints: [],
+  };
   /**
    * Milliseconds that a halted PC jumped over in the last slice: a host that waits as long runs the guest's clock no
    * faster than a wall's, and spends no processor time on a guest that has nothing to do.
@@ -69,8 +98,11 @@ export class Lab {
 
   constructor(options: LabOptions = {}) {
     this.trace = new Trace(options.traceCapacity ?? 1 << 20);
-    const { source, memory, memoryHigh } = guestSource(options.guest ?? "quadrant");
-    const setup = { ...DEFAULT_CONFIG, memory, memoryHigh, ...options.config };
+    const { source, ...memory } =
+      options.source === undefined
+        ? guestSource(options.guest ?? "quadrant")
+        : { source: options.source, memory: DEFAULT_CONFIG.memory, memoryHigh: DEFAULT_CONFIG.memoryHigh };
+    const setup = { ...DEFAULT_CONFIG, ...memory, ...options.config };
     checkSetup(setup);
     this.source = source;
     this.context = new LabContext(Machine.boot(setup, openSource(source, setup), this.trace));
@@ -99,6 +131,11 @@ export class Lab {
 
   /** Carries a command out. @throws LabError or MachineError with a sentence; nothing was changed then */
   command(command: Command): unknown {
+    if (this.debugger !== null && this.debugger.state !== "listening" && MOVING.has(command.name)) {
+      throw new LabError(
+        `gdb is attached on port ${this.debugger.port} and moves the machine: go on there, or detach it`,
+      );
+    }
     this.context.newTick();
     try {
       return runCommand(this, command);
@@ -118,12 +155,15 @@ export class Lab {
       else this.comparison.slice(budget);
       return this.machine.time - before;
     }
-    const most = this.goal === null ? budget : Math.min(budget, this.goal - before);
+    const most = Math.min(budget, (this.goal ?? this.limit) - before, this.limit - before);
     machine.patience = IDLE_UNITS;
     const whole = machine.run(most);
     machine.patience = Number.POSITIVE_INFINITY;
     this.rest = (machine.idled / UNITS_PER_SECOND) * 1000;
-    if (!whole) this.stopped();
+    if (whole && machine.time >= this.limit) {
+      machine.stop = { reason: "max-instructions", detail: `after ${this.limit} units` };
+      this.stopped();
+    } else if (!whole) this.stopped();
     else if (this.goal !== null && machine.time >= this.goal) {
       machine.stop = { reason: "step", detail: "" };
       this.stopped();
@@ -200,8 +240,19 @@ export class Lab {
   collectStatus(force: boolean, mips: number, figures = true): Status | null {
     const status = this.status(mips);
     const { running, state, stop, title, config, audit, traceOn } = status;
-    const { machine, experiment } = status;
-    const now = JSON.stringify([running, state, stop, machine, title, config, audit, traceOn, experiment]);
+    const { machine, experiment, debugger: gdb } = status;
+    const now = JSON.stringify([
+      running,
+      state,
+      stop,
+      machine,
+      title,
+      config,
+      audit,
+      traceOn,
+      experiment,
+      gdb,
+    ]);
     if (!force && !figures && now === this.lastState) return null;
     const text = JSON.stringify(status);
     if (!force && text === this.lastStatus) return null;
@@ -240,7 +291,8 @@ export class Lab {
       this.runTo = null;
       this.applyBreakpoints();
     }
-    if (this.machine.setup.audit !== "off") this.audit();
+    // A debugger's single steps are no ends: hundreds may make one line of a source.
+    if (this.machine.setup.audit !== "off" && !this.machine.stopAtDelivery) this.audit();
   }
 
   /** Audits the whole machine. */
@@ -251,11 +303,14 @@ export class Lab {
   applyBreakpoints(): void {
     const all = new Set(this.context.breakpoints);
     if (this.runTo !== null) all.add(this.runTo);
+    for (const address of this.debugPoints.breakpoints) all.add(address);
     this.machine.cpu.setBreakpoints(all);
+    this.machine.cpu.setWatchpoints(this.debugPoints.watchpoints);
   }
 
-  /** Input came: a machine that waits for it goes on. */
+  /** Input came: a machine that waits for it goes on, unless a debugger holds it. */
   wake(): void {
+    if (this.debugger?.state === "stopped") return;
     if (!this.context.running && this.waiting) this.running = true;
   }
 
@@ -281,6 +336,12 @@ export class Lab {
     this.source = source;
     this.adopt(machine);
     this.begin();
+  }
+
+  /** The same again, from its beginning. */
+  restart(): void {
+    if (this.story.runner !== null) this.story.reset(undefined);
+    else this.load(this.source, this.machine.setup);
   }
 
   /** Puts a machine in the place of the present one. */
@@ -364,6 +425,14 @@ export class Lab {
         first: first === undefined ? "" : `${first.invariant}: ${first.message}`,
       },
       traceOn: this.trace.on,
+      debugger: this.debugger,
+      pc:
+        machine.pc === null
+          ? null
+          : {
+              post: machine.pc.board.post.value,
+              written: machine.pc.board.disks.map((disk) => disk?.written ?? null),
+            },
       experiment: this.experimenting ? { title, done: progress.done, total: progress.total } : null,
       console: { total: machine.serial.total, lastLine: this.lastLine() },
       counters: {

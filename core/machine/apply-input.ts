@@ -5,10 +5,11 @@ import { HAZARDS } from "../kvm/index.ts";
 import { EV_EDIT, EV_INPUT } from "../trace/events.ts";
 import { VECTORING_HARDWARE_EXCEPTION } from "../x86/door.ts";
 import { checkControl, invalidate, writeControl } from "./controls.ts";
-import { applyEdit, checkEdit, type EditOutcome, writePhysical } from "./edits.ts";
+import { applyEdit, checkEdit, checkPoke, type EditOutcome, poke, writePhysical } from "./edits.ts";
 import type { Input } from "./inputs.ts";
 import { type Machine, POLICY_IDS } from "./machine.ts";
 import { accessAsGuest, checkAccess } from "./made-up-access.ts";
+import { checkRegister, writeRegister } from "./register-edits.ts";
 import { WALK_CACHE_MOST } from "./setup.ts";
 
 const DONE: EditOutcome = { ok: true, exits: 0, written: 0 };
@@ -43,6 +44,10 @@ export function refuseInput(machine: Machine, input: Input): string | null {
       return input.vector >= 0 && input.vector <= 255 ? null : "an interrupt vector is 0 to 255";
     case "access":
       return checkAccess(input);
+    case "poke":
+      return checkPoke(machine, input.gpa, input.bytes.length);
+    case "register":
+      return checkRegister(machine, input.register, input.bytes);
     case "control":
     case "invlpg":
       return checkControl(machine);
@@ -80,6 +85,12 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
     case "dma":
       dma(machine, input.gpa, input.bytes);
       return { ok: true, exits: 0, written: input.bytes.length };
+    case "poke":
+      poke(machine, input.gpa, input.bytes);
+      return { ok: true, exits: 0, written: input.bytes.length };
+    case "register":
+      writeRegister(machine, input.register, input.bytes);
+      return DONE;
     case "fault":
       machine.cpu.cr2 = input.gva | 0;
       machine.cpu.inject(PF, VECTORING_HARDWARE_EXCEPTION, input.error);

@@ -186,6 +186,50 @@ function emulatePhysical(
   return { ok: true, exits: 0, written: cell.size };
 }
 
+/** Why a debugger's write makes no sense, or null. */
+export function checkPoke(machine: Machine, gpa: number, length: number): string | null {
+  for (let at = gpa - (gpa % PAGE_SIZE); at < gpa + length; at += PAGE_SIZE) {
+    if (machine.slots.hfnOf(at / PAGE_SIZE) < 0) return `there is no memory at gpa 0x${at.toString(16)}`;
+  }
+  return null;
+}
+
+/** Stores bytes as the emulator, each cell of the size of a table entry whole, so that KVM sees entries as a guest writes them. */
+export function poke(machine: Machine, gpa: number, bytes: Uint8Array): void {
+  tellPoke(machine, gpa, bytes);
+  const entry = machine.guestPaging().mode === "PAE" ? 8 : 4;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let done = 0; done < bytes.length; ) {
+    const at = gpa + done;
+    let size = entry;
+    while (size > 1 && (at % size !== 0 || done + size > bytes.length)) size /= 2;
+    let low: number;
+    if (size >= 4) low = view.getUint32(done, true);
+    else low = size === 2 ? view.getUint16(done, true) : bytes[done]!;
+    emulatePhysical(machine, at, { size, low, high: size === 8 ? view.getUint32(done + 4, true) : 0 });
+    done += size;
+  }
+}
+
+function tellPoke(machine: Machine, gpa: number, bytes: Uint8Array): void {
+  if (!machine.trace.on) return;
+  const first = new DataView(new ArrayBuffer(8));
+  bytes.subarray(0, 8).forEach((byte, i) => {
+    first.setUint8(i, byte);
+  });
+  const high = Math.floor(gpa / 2 ** 32);
+  const value = [first.getUint32(0, true), first.getUint32(4, true)] as const;
+  machine.trace.emit(
+    EV_EDIT,
+    SPACES.indexOf("gpa"),
+    AS.indexOf("emulator"),
+    gpa,
+    high,
+    bytes.length,
+    ...value,
+  );
+}
+
 /** Stores bytes at a guest-physical address as a device does; where there is no memory they are dropped. */
 export function writePhysical(machine: Machine, gpa: number, bytes: Uint8Array): void {
   const { memory, slots } = machine;

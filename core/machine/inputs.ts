@@ -3,6 +3,7 @@
  * machine's time, kept in a log. A snapshot plus the log behind it replays to the same bytes.
  */
 import type { Plain } from "./codec.ts";
+import type { DebugRegister } from "./register-edits.ts";
 import type { HazardSetting, MachineSetup, TlbKind } from "./setup.ts";
 
 export type EditSpace = "gva" | "gpa" | "hpa";
@@ -49,6 +50,10 @@ export type Input =
     }
   /** A made-up MOV to a control register, or WRMSR of EFER, at CPL 0. */
   | { readonly kind: "control"; readonly register: ControlRegister; readonly value: number }
+  /** A debugger writes memory: as the emulator, so that KVM is told, in cells of the guest's table entries. */
+  | { readonly kind: "poke"; readonly gpa: number; readonly bytes: Uint8Array }
+  /** A debugger writes a register: no instruction does, and nothing follows from it but what the register says. */
+  | { readonly kind: "register"; readonly register: DebugRegister; readonly bytes: Uint8Array }
   /** A made-up INVLPG at CPL 0. */
   | { readonly kind: "invlpg"; readonly gva: number }
   | { readonly kind: "unimplemented"; readonly unimplemented: MachineSetup["unimplemented"] };

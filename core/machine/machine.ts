@@ -41,6 +41,7 @@ import {
 import { FLAG_IF } from "../x86/flags.ts";
 import { CS, ES } from "../x86/isa/insn.ts";
 import { LDTR } from "../x86/segment-cache.ts";
+import { WATCH_WRITE } from "../x86/watchpoints.ts";
 import { applyInput, refuseInput } from "./apply-input.ts";
 import { leaveAsBooted } from "./as-booted.ts";
 import { type AuditReport, AuditWatch } from "./audit-watch.ts";
@@ -101,6 +102,8 @@ export class Machine {
   readonly watch = new AuditWatch(this);
   /** Event kinds that `run` stops at, or null. */
   stopAtEvents: ReadonlySet<number> | null = null;
+  /** `run` also stops behind a delivery, so that a step into a handler ends before its first instruction. */
+  stopAtDelivery = false;
   private eventsSeen = 0;
   /** External interrupts that somebody raised and the guest did not take yet. */
   private raised: number[] = [];
@@ -243,6 +246,7 @@ export class Machine {
     const { cpu } = this;
     this.eventsSeen = this.trace.count;
     this.watch.prepare();
+    const { deliveries, deliveriesAt } = cpu;
     // What an input broke stops the machine before anything runs.
     const broken = this.watch.take();
     if (broken !== null) return this.halt("finding", broken);
@@ -257,7 +261,7 @@ export class Machine {
         if (board.due <= cpu.time) board.advance(cpu.time);
         limit = Math.min(goal, board.due);
       }
-      const stepwise = this.watch.stepwise || this.stopAtEvents !== null;
+      const stepwise = this.watch.stepwise || this.stopAtEvents !== null || this.stopAtDelivery;
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       if (stepwise) this.watch.begin(cpu.eip >>> 0);
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(limit - cpu.time);
@@ -281,7 +285,10 @@ export class Machine {
       if (disposition === RUN_BREAK) return this.halt("breakpoint", hex(cpu.eip));
       const finding = this.watch.take();
       if (finding !== null) return this.halt("finding", finding);
+      if (cpu.watchpoints !== null && this.touchedWatched()) return false;
       if (this.sawEvent()) return this.halt("event", "");
+      if (this.stopAtDelivery && (deliveries !== cpu.deliveries || deliveriesAt !== cpu.deliveriesAt))
+        return this.halt("step", "at the first instruction of a handler");
       if (code === RUN_BUDGET && cpu.time < limit && !stepwise)
         throw new Error("the processor came back early");
     }
@@ -380,10 +387,18 @@ export class Machine {
   /** `run` itself stops at breakpoints; unit by unit the machine does. */
   private atBreakpoint(): boolean {
     const { cpu } = this;
-    if (!cpu.breakpoints.includes(cpu.eip)) return false;
+    if (!cpu.breakpoints.includes(cpu.linearIp)) return false;
     if (cpu.brokeAtEip === cpu.eip && cpu.brokeAtRetired === cpu.retired) return false;
     cpu.brokeAtEip = cpu.eip;
     cpu.brokeAtRetired = cpu.retired;
+    return true;
+  }
+
+  /** The accesses of the boundary in hand met a watchpoint: the machine stops behind it. */
+  private touchedWatched(): boolean {
+    const hit = this.cpu.watchpoints?.take(this.cpu) ?? null;
+    if (hit === null) return false;
+    this.halt("watchpoint", `a ${hit.access === WATCH_WRITE ? "write to" : "read of"} ${hex(hit.address)}`);
     return true;
   }
 
@@ -447,6 +462,9 @@ export class Machine {
     } catch (error) {
       if (!(error instanceof MachineError)) this.bug(error);
       throw error;
+    } finally {
+      // Watchpoints are for the guest's own accesses.
+      this.cpu.watchpoints?.take(this.cpu);
     }
   }
 

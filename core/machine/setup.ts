@@ -47,6 +47,7 @@ export type StopReason =
   | "paused"
   | "step"
   | "breakpoint"
+  | "watchpoint"
   | "event"
   | "hlt"
   | "max-instructions"

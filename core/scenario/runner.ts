@@ -124,7 +124,7 @@ export class ScenarioRunner {
     const { machine } = this;
     const most = step.do !== "run" ? 0 : step.most === undefined ? RUN_MOST : toNumber(step.most);
     if (step.do === "run" && "address" in step.until) {
-      machine.cpu.setBreakpoints([(this.resolve(step.until.address) - machine.cpu.csBase) >>> 0]);
+      machine.cpu.setBreakpoints([this.resolve(step.until.address)]);
       // Where it stands already counts as passed.
       machine.cpu.brokeAtEip = machine.cpu.eip;
       machine.cpu.brokeAtRetired = machine.cpu.retired;

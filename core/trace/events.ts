@@ -363,8 +363,11 @@ const rows: readonly Omit<EventKind, "id">[] = [
   {
     name: "input",
     group: "outside",
-    help: "Input arrived: a serial byte, an interrupt, a key, or an access made by hand at an address.",
-    fields: [f1("kind", { names: ["serial", "interrupt", "access", "key"] }), f1("value", "hex32")],
+    help: "Input arrived: a serial byte, an interrupt, a key, an access made by hand at an address, or a register that a debugger wrote.",
+    fields: [
+      f1("kind", { names: ["serial", "interrupt", "access", "key", "register"] }),
+      f1("value", "hex32"),
+    ],
   },
   {
     name: "policy",

@@ -11,6 +11,7 @@ import { AC, GP, PF, SS_FAULT } from "./exceptions.ts";
 import { FLAG_AC, REST } from "./flags.ts";
 import { SS } from "./isa/insn.ts";
 import { isExpandDown, isReadable, isUnusable, isWritable, SEG_BIG } from "./segment-cache.ts";
+import { WATCH_READ, WATCH_WRITE } from "./watchpoints.ts";
 
 const CR0_AM = 1 << 18;
 
@@ -121,6 +122,11 @@ export function storeHost(cpu: Cpu, host: number, size: number, value: number): 
   store(cpu, host, size, value);
 }
 
+/** Tells the watchpoints, which there are, of an access that did not fault. */
+export function observe(cpu: Cpu, la: number, size: number, access: number): void {
+  if (!cpu.faulted) cpu.watchpoints!.access(cpu, la, size, access);
+}
+
 /** Reads 1, 2 or 4 bytes where there is no memory: a device's, or all ones. `pfn` as in the TLB. */
 export function mmioRead(cpu: Cpu, pfn: number, offset: number, size: number): number {
   if (cpu.mmio === null) return ones(size);
@@ -142,7 +148,11 @@ const ones = (size: number): number => (size === 1 ? 0xff : size === 2 ? 0xffff 
 
 /** Reads at a linear address. `user`: ACCESS_USER or 0. */
 export function linearRead(cpu: Cpu, la: number, size: number, user: number): number {
-  if (cpu.emulating) return cpu.emulator!.read(la | 0, size, user);
+  if (cpu.emulating) {
+    const value = cpu.emulator!.read(la | 0, size, user);
+    if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_READ);
+    return value;
+  }
   const offset = la & 0xfff;
   if (offset + size > 4096) return crossRead(cpu, la, size, user);
   const tlb = cpu.tlb;
@@ -154,6 +164,7 @@ export function linearRead(cpu: Cpu, la: number, size: number, user: number): nu
     pageFault(cpu, la, cpu.paging.error);
     return 0;
   }
+  if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_READ);
   const hfn = tlb.hfns[i]!;
   if (hfn < 0) return mmioRead(cpu, tlb.pfns[i]!, offset, size);
   tlb.derive(i, cpu.paging.wp);
@@ -171,6 +182,7 @@ function crossRead(cpu: Cpu, la: number, size: number, user: number): number {
 export function linearWrite(cpu: Cpu, la: number, size: number, value: number, user: number): void {
   if (cpu.emulating) {
     cpu.emulator!.write(la | 0, size, value, 0, user | ACCESS_WRITE);
+    if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_WRITE);
     return;
   }
   const offset = la & 0xfff;
@@ -192,6 +204,7 @@ export function linearWrite(cpu: Cpu, la: number, size: number, value: number, u
     pageFault(cpu, la, cpu.paging.error);
     return;
   }
+  if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_WRITE);
   const hfn = tlb.hfns[i]!;
   if (hfn < 0) {
     mmioWrite(cpu, tlb.pfns[i]!, offset, size, value);
@@ -240,7 +253,11 @@ export function rmwReadSlow(cpu: Cpu, seg: number, ea: number, size: number): nu
   cpu.rmwLa = la;
   cpu.rmwHost = -1;
   const user = userBit(cpu);
-  if (cpu.emulating) return cpu.emulator!.read(la, size, user | ACCESS_WRITE);
+  if (cpu.emulating) {
+    const value = cpu.emulator!.read(la, size, user | ACCESS_WRITE);
+    if (cpu.watchpoints !== null) observe(cpu, la, size, WATCH_READ);
+    return value;
+  }
   if (!linearCheck(cpu, la, size, user | ACCESS_WRITE)) return 0;
   return linearRead(cpu, la, size, user);
 }

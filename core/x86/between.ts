@@ -90,7 +90,7 @@ export function roomIn(cpu: Cpu, block: Block): number {
     if (eip < back || eip - back + (block.high - block.low) - 1 > cpu.segLimit[CS]!) n = 0;
   }
   for (const breakpoint of cpu.breakpoints) {
-    const at = (breakpoint - cpu.eip) | 0;
+    const at = (breakpoint - cpu.linearIp) | 0;
     if (at < block.low - block.offset || at >= block.high - block.offset) continue;
     for (let i = 1; i < n; i++) {
       const insn = block.insns[i]!;

@@ -14,6 +14,7 @@ import {
   linearRead,
   linearWrite,
   misaligned,
+  observe,
   pageFault,
   readSlow,
   rmwReadSlow,
@@ -79,6 +80,7 @@ import {
 } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls } from "./system.ts";
+import { WATCH_READ, WATCH_WRITE, type Watchpoint, Watchpoints } from "./watchpoints.ts";
 
 /** The register that says where the local APIC is. */
 export interface ApicBase {
@@ -259,8 +261,10 @@ export class Cpu implements Processor, TraceClock {
     storeFrom: -1,
   };
 
-  /** EIPs that `run` stops before. Change through `setBreakpoints`. */
+  /** Linear addresses that `run` stops before. Change through `setBreakpoints`. */
   breakpoints: readonly number[] = [];
+  /** What somebody outside watches, or null. Change through `setWatchpoints`. */
+  watchpoints: Watchpoints | null = null;
   brokeAtEip = 0;
   brokeAtRetired = -1;
 
@@ -564,6 +568,7 @@ export class Cpu implements Processor, TraceClock {
     if (this.emulating) {
       const low = this.emulator!.read(la, 8, user | ACCESS_WRITE);
       this.high = this.emulator!.high;
+      if (this.watchpoints !== null) observe(this, la, 8, WATCH_READ);
       return low;
     }
     if (!linearCheck(this, la, 8, user | ACCESS_WRITE)) return 0;
@@ -592,6 +597,7 @@ export class Cpu implements Processor, TraceClock {
     const user = userBit(this);
     if (this.emulating) {
       this.emulator!.write(this.rmwLa, 8, low, high, user | ACCESS_WRITE);
+      if (this.watchpoints !== null) observe(this, this.rmwLa, 8, WATCH_WRITE);
       return;
     }
     linearWrite(this, this.rmwLa, 4, low, user);
@@ -772,10 +778,20 @@ export class Cpu implements Processor, TraceClock {
     this.attention = on ? this.attention | ATT_HALTED : this.attention & ~ATT_HALTED;
   }
 
-  /** EIPs that `run` stops before. */
-  setBreakpoints(eips: Iterable<number>): void {
-    this.breakpoints = [...eips].map((eip) => eip | 0);
+  /** Linear addresses (CS base + EIP) that `run` stops before. */
+  setBreakpoints(addresses: Iterable<number>): void {
+    this.breakpoints = [...addresses].map((address) => address | 0);
     this.attention = this.breakpoints.length > 0 ? this.attention | ATT_BREAK : this.attention & ~ATT_BREAK;
+  }
+
+  /** Linear addresses that the machine stops behind an access to. */
+  setWatchpoints(list: readonly Watchpoint[]): void {
+    if (list.length === 0 && this.watchpoints === null) return;
+    // What was hit and not told yet is gone, and with it the wish to come back for it.
+    this.watchpoints?.take(this);
+    this.watchpoints = list.length === 0 ? null : new Watchpoints(list);
+    this.tlb.watchpoints = this.watchpoints;
+    this.tlb.dropDerived();
   }
 
   complete(): void {

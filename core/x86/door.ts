@@ -45,7 +45,7 @@ export const RUN_EXIT = 1; // see `exit`; EIP is at the instruction, nothing of 
 export const RUN_HALTED = 2; // HLT retired (it was not intercepted); waits for an event
 export const RUN_SHUTDOWN = 3; // triple fault, not intercepted
 export const RUN_UNIMPLEMENTED = 4; // see `unimplemented`; EIP is at the instruction
-export const RUN_BREAK = 5; // `breakpoints` holds EIP; the instruction has not run
+export const RUN_BREAK = 5; // `breakpoints` holds CS base + EIP; the instruction has not run
 export const RUN_RETIRED = 6; // `step` only: the one instruction (or REP iteration, or delivery) retired
 export const RUN_FAULTED = 7; // `step` only: it raised an exception, which was delivered (a unit of its own: nothing retired)
 

@@ -138,7 +138,7 @@ function codeBreakpoint(cpu: Cpu): number {
 
 /** A breakpoint at EIP that has not been reported yet: once reported the instruction may run, also when an exit brings it back. */
 function atBreakpoint(cpu: Cpu): boolean {
-  if ((cpu.attention & ATT_BREAK) === 0 || !cpu.breakpoints.includes(cpu.eip)) return false;
+  if ((cpu.attention & ATT_BREAK) === 0 || !cpu.breakpoints.includes(cpu.linearIp)) return false;
   if (cpu.brokeAtEip === cpu.eip && cpu.brokeAtRetired === cpu.retired) return false;
   cpu.brokeAtEip = cpu.eip;
   cpu.brokeAtRetired = cpu.retired;

@@ -37,9 +37,8 @@ export interface ImageArguments {
 
 export interface RunArguments extends ImageArguments {
   readonly command: "run";
-  /** Where the drives' contents go at the end, in the drives' order, and the floppy's; null: nowhere. */
+  /** Where the drives' contents go at the end, in the drives' order. */
   readonly saveDisks: readonly string[];
-  readonly saveFloppy: string | null;
   readonly policy: string;
   /** "guarded" or "as-it-was" for all hazards, then single ones over it. */
   readonly allHazards: HazardWord;
@@ -78,6 +77,8 @@ export type Parsed =
 export const HELP = `quadrant: a laboratory for shadow paging
 
   quadrant run IMAGE [options]   run a guest to its stop and say what happened
+  quadrant gdb IMAGE [--port N] [options]
+                                 hold a guest at its first instruction for gdb to attach
   quadrant experiment [NAME] [options]
                                  measure something and write a table and pictures; without NAME: list them
   quadrant scenario FILE|NAME [options]
@@ -103,7 +104,6 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --rom FILE                       a ROM in place of the pc's own firmware: 64, 128 or 256 KiB
   --save-disk FILE                 write the first drive as the guest left it, at the end; again for the second.
                                    Without it nothing that the guest writes to a disk reaches a file
-  --save-floppy FILE               the same for the floppy
   --policy NAME                    memory virtualisation (${DEFAULT_CONFIG.policy}; none: the bare machine)
   --nested-levels 3|4              with --policy nested: levels of the host tables (4)
   --walk-cache N                   with --policy nested: entries of each page-walk cache, 0 ... 64 (0: none)
@@ -140,7 +140,7 @@ Exit codes: 0 the guest ran to its stop, the predictions came true, no differenc
 finding, a prediction failed, a difference; 2 bad arguments, image or scenario; 3 a bug of Quadrant itself.
 `;
 
-const COMMANDS = ["run", "scenario", "compare", "experiment", "list", "help", "version"];
+const COMMANDS = ["run", "gdb", "scenario", "compare", "experiment", "list", "help", "version"];
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** Bytes from "64M", "1G", "4096K", "65536" or "0x10000"; null when it is none of these. */
@@ -250,9 +250,6 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   ...IMAGE_OPTIONS,
   "--save-disk": (value, into) => {
     into.saveDisks = [...into.saveDisks, fileOnly("--save-disk", value)];
-  },
-  "--save-floppy": (value, into) => {
-    into.saveFloppy = fileOnly("--save-floppy", value);
   },
   "--policy": (value, into) => {
     into.policy = value;
@@ -390,7 +387,6 @@ function parseRun(words: readonly string[]): RunArguments {
     command: "run",
     ...NO_IMAGE,
     saveDisks: [],
-    saveFloppy: null,
     policy: DEFAULT_CONFIG.policy,
     allHazards: "guarded",
     hazards: {},

@@ -8,9 +8,10 @@ import { EXPERIMENTS } from "../../core/experiment/index.ts";
 import { GUESTS } from "../../core/guests/index.ts";
 import type { LoadedImage } from "../../core/images/index.ts";
 import { HAZARDS, POLICIES, TraceExport } from "../../core/kvm/index.ts";
+import { Lab } from "../../core/lab/lab.ts";
 import { MachineConfig } from "../../core/lab/protocol/index.ts";
 import { makeReport, type RunReport } from "../../core/lab/report.ts";
-import { checkSetup, openSource } from "../../core/lab/source.ts";
+import { checkSetup, openSource, type Source } from "../../core/lab/source.ts";
 import { CAUSES } from "../../core/machine/cause.ts";
 import { violationLine } from "../../core/machine/findings.ts";
 import { Machine } from "../../core/machine/machine.ts";
@@ -22,8 +23,10 @@ import { version } from "../../package.json" with { type: "json" };
 import { HELP, parseArguments, type RunArguments } from "./arguments.ts";
 import { compareCommand } from "./compare.ts";
 import { EXPERIMENT_HELP, experimentCommand } from "./experiment.ts";
+import { GDB_HELP, parseGdbWords, serveGdb } from "./gdb.ts";
 import { chooseImage } from "./image-files.ts";
 import type { Chunk, CliIo } from "./io.ts";
+import { checkSaveDisks, saveDisks } from "./save-disks.ts";
 import { scenarioCommand } from "./scenario.ts";
 
 export const EXIT_RAN = 0;
@@ -38,6 +41,8 @@ const TRACE_EVENTS = 1 << 10;
 /** With a trace to write, the ring holds the events of one slice, also of a guest that faults all the time. */
 const TRACED_SLICE = 4000;
 const TRACED_EVENTS = 1 << 19;
+/** Events that gdb's monitor can look back at. */
+const GDB_EVENTS = 1 << 16;
 const PAGE = 4096;
 
 /**
@@ -45,6 +50,7 @@ const PAGE = 4096;
  * @param argv the words behind the program's name
  */
 export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  if (argv[0] === "gdb" && !asksHelp(argv)) return gdb(argv.slice(1), io);
   if (argv[0] === "experiment" && !asksHelp(argv)) return experimentCommand(argv.slice(1), io);
   if (argv[0] === "scenario" && !asksHelp(argv)) return scenarioCommand(argv.slice(1), io);
   if (argv[0] === "compare" && !asksHelp(argv)) return compareCommand(argv.slice(1), io);
@@ -56,7 +62,7 @@ export async function main(argv: readonly string[], io: CliIo): Promise<number> 
   const wanted = parsed.arguments;
   switch (wanted.command) {
     case "help":
-      print(io, `${HELP}\n${EXPERIMENT_HELP}`);
+      print(io, `${HELP}\n${GDB_HELP}\n${EXPERIMENT_HELP}`);
       return EXIT_RAN;
     case "version":
       print(io, `quadrant ${version}\n`);
@@ -105,32 +111,38 @@ function run(wanted: RunArguments, io: CliIo): number {
     return EXIT_REFUSED;
   }
   const { machine, image } = prepared;
-  const serial = new SerialOutput(machine, wanted.serial, io);
-  const exports = wanted.traceExports.map(({ format, file }) => {
-    const text = new TraceExport(format);
-    return { file, text, parts: [text.header()] };
-  });
-  const slice = exports.length === 0 ? SLICE : TRACED_SLICE;
+  const outputs = new Outputs(machine, wanted, io);
+  const slice = wanted.traceExports.length === 0 ? SLICE : TRACED_SLICE;
   while (true) {
     const left = wanted.maxInstructions - machine.time;
     const whole = machine.run(Math.min(slice, left));
-    serial.pump();
-    for (const { text, parts } of exports) parts.push(text.lines(machine.trace));
+    outputs.pump();
     if (!whole) break;
     if (machine.time >= wanted.maxInstructions) {
       machine.stop = { reason: "max-instructions", detail: `after ${wanted.maxInstructions} units` };
       break;
     }
   }
+  return finish(machine, image, outputs, wanted, io);
+}
+
+/** What is written at the end. Returns the exit code. */
+function finish(
+  machine: Machine,
+  image: LoadedImage,
+  outputs: Outputs,
+  wanted: RunArguments,
+  io: CliIo,
+): number {
   const report = makeReport(machine, wanted.audit !== "off", image.kind);
   try {
-    serial.finish();
+    outputs.finish();
     if (wanted.json === "-") print(io, `${JSON.stringify(report)}\n`);
     else if (wanted.json !== null) {
       io.writeFile(wanted.json, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
     }
+    saveDisks(machine, image, wanted.saveDisks, io);
     if (wanted.memoryDump !== null) dump(machine, wanted.memoryDump, io);
-    for (const { file, parts } of exports) io.writeFile(file, new TextEncoder().encode(parts.join("")));
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_REFUSED;
@@ -144,8 +156,57 @@ interface Prepared {
   readonly image: LoadedImage;
 }
 
+/** The same, moved by gdb: it stands at its first instruction until one attaches. */
+async function gdb(words: readonly string[], io: CliIo): Promise<number> {
+  const parsed = parseGdbWords(words);
+  if (!parsed.ok) {
+    io.err(`quadrant: ${parsed.error}`);
+    return EXIT_REFUSED;
+  }
+  const { wanted, port, once } = parsed;
+  try {
+    const { source, setup } = plan(wanted, io);
+    const image = openSource(source, setup);
+    checkSaveDisks(wanted.saveDisks, image);
+    const lab = new Lab({
+      source: { ...source, pauseAt: null },
+      config: setup,
+      traceCapacity: wanted.traceExports.length > 0 ? TRACED_EVENTS : GDB_EVENTS,
+    });
+    lab.limit = wanted.maxInstructions;
+    const outputs = new Outputs(lab.machine, wanted, io);
+    const serving = { port, once, image: wanted.image };
+    await serveGdb(lab, serving, io, () => outputs.pump(lab.machine), askedToEnd());
+    return finish(lab.machine, image, outputs, wanted, io);
+  } catch (error) {
+    io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
+    return EXIT_REFUSED;
+  }
+}
+
+/** Resolves at Ctrl-C, and when somebody else asks the process to end. */
+function askedToEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
+  });
+}
+
 /** Makes the machine, at its image's first instruction. @throws with a sentence */
 function prepare(wanted: RunArguments, io: CliIo): Prepared {
+  const { source, setup } = plan(wanted, io);
+  const traced = wanted.traceExports.length > 0;
+  const trace = new Trace(traced ? TRACED_EVENTS : TRACE_EVENTS);
+  // The audit at every boundary names the event that broke an invariant; an export wants all of them.
+  trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
+  if (!traced) trace.keep(CAUSES);
+  const image = openSource(source, setup);
+  checkSaveDisks(wanted.saveDisks, image);
+  return { machine: Machine.boot(setup, image, trace), image };
+}
+
+/** The image and the machine that the words ask for. @throws with a sentence */
+function plan(wanted: RunArguments, io: CliIo): { source: Source; setup: MachineSetup } {
   const { source, machine, memory, memoryHigh } = chooseImage(wanted, io);
   const hazards: Record<string, "guarded" | "as-it-was"> = {};
   for (const { id } of HAZARDS) if (wanted.allHazards === "as-it-was") hazards[id] = "as-it-was";
@@ -167,37 +228,49 @@ function prepare(wanted: RunArguments, io: CliIo): Prepared {
   const checked = v.safeParse(MachineConfig, setup);
   if (!checked.success) throw new Error(checked.issues[0].message);
   checkSetup(setup);
-  const traced = wanted.traceExports.length > 0;
-  const trace = new Trace(traced ? TRACED_EVENTS : TRACE_EVENTS);
-  // The audit at every boundary names the event that broke an invariant; an export wants all of them.
-  trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
-  if (!traced) trace.keep(CAUSES);
-  const image = openSource(source, setup);
-  return { machine: Machine.boot(setup, image, trace), image };
+  return { source, setup };
 }
 
-/** Hands on what the guest sends while it runs: to standard output at once, to a file at the end. */
-class SerialOutput {
+/** What goes on being written while the guest runs: its serial port, to standard output at once, and the trace. */
+class Outputs {
   private written = 0;
+  private exports: { file: string; text: TraceExport; parts: string[] }[] = [];
 
   constructor(
-    private readonly machine: Machine,
-    private readonly target: string | null,
+    private machine: Machine,
+    private readonly wanted: RunArguments,
     private readonly io: CliIo,
-  ) {}
+  ) {
+    this.begin();
+  }
 
-  pump(): void {
-    if (this.target !== "-") return;
-    const { serial } = this.machine;
-    if (serial.total === this.written) return;
+  private begin(): void {
+    this.written = 0;
+    this.exports = this.wanted.traceExports.map(({ format, file }) => {
+      const text = new TraceExport(format);
+      return { file, text, parts: [text.header()] };
+    });
+  }
+
+  /** Takes what is new. `machine`: another than before (it was reset) begins again. */
+  pump(machine = this.machine): void {
+    if (machine !== this.machine) {
+      this.machine = machine;
+      this.begin();
+    }
+    for (const { text, parts } of this.exports) parts.push(text.lines(machine.trace));
+    const { serial } = machine;
+    if (this.wanted.serial !== "-" || serial.total === this.written) return;
     this.io.out(serial.tail(serial.total - this.written));
     this.written = serial.total;
   }
 
+  /** Writes the files. @throws with a sentence */
   finish(): void {
-    if (this.target !== null && this.target !== "-") {
-      this.io.writeFile(this.target, this.machine.serial.output());
-    }
+    const { serial } = this.wanted;
+    if (serial !== null && serial !== "-") this.io.writeFile(serial, this.machine.serial.output());
+    for (const { file, parts } of this.exports)
+      this.io.writeFile(file, new TextEncoder().encode(parts.join("")));
   }
 }
 

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { ClientMessage, HostMessage } from "../../core/lab/protocol/index.ts";
+import { type DoorAnswer, type DoorRequest, isAboutDoor } from "../host/door.ts";
 
 export interface HostListener {
   message(message: HostMessage): void;
@@ -17,6 +18,9 @@ export class HostProcess {
   /** Why the last worker ended by itself, while no other was started: a page that comes later has to hear of it. */
   private crash: string | null = null;
   private listener: HostListener = { message() {}, crashed() {} };
+  /** Who waits for an answer about gdb's door, by the request's id. */
+  private readonly atDoor = new Map<number, (error: string | null) => void>();
+  private requests = 0;
 
   /** `file`: the bundled worker, CommonJS. */
   constructor(file: string) {
@@ -33,8 +37,10 @@ export class HostProcess {
     // Read here, not by the worker: inside a packaged application the file lies in an archive that only main reads.
     const worker = new Worker(readFileSync(this.file, "utf8"), { eval: true, name: "machine" });
     this.worker = worker;
-    worker.on("message", (message: HostMessage) => {
-      if (worker === this.worker) this.listener.message(message);
+    worker.on("message", (message: HostMessage | DoorAnswer) => {
+      if (worker !== this.worker) return;
+      if (isAboutDoor(message)) this.answered(message as DoorAnswer);
+      else this.listener.message(message as HostMessage);
     });
     let cause = "";
     worker.on("error", (error) => {
@@ -43,6 +49,7 @@ export class HostProcess {
     worker.on("exit", (code) => {
       if (worker !== this.worker) return;
       this.worker = null;
+      this.deserted();
       this.crash = cause === "" ? `the worker ended with code ${code}` : cause;
       this.listener.crashed(this.crash);
     });
@@ -58,9 +65,32 @@ export class HostProcess {
     else if (message.type === "hello" && this.crash !== null) this.listener.crashed(this.crash);
   }
 
+  /** Opens the door for gdb at a port (0: any), or shuts it (null). Rejects with a sentence. */
+  moveDoor(port: number | null): Promise<void> {
+    const { worker } = this;
+    if (worker === null)
+      return Promise.reject(new Error("the machine's host has ended; start it again first"));
+    const id = this.requests++;
+    return new Promise((resolve, reject) => {
+      this.atDoor.set(id, (error) => (error === null ? resolve() : reject(new Error(error))));
+      worker.postMessage({ type: "gdb-door", id, port } satisfies DoorRequest);
+    });
+  }
+
+  private answered({ id, error }: DoorAnswer): void {
+    this.atDoor.get(id)?.(error);
+    this.atDoor.delete(id);
+  }
+
+  private deserted(): void {
+    for (const answer of this.atDoor.values()) answer("the machine's host ended before it answered");
+    this.atDoor.clear();
+  }
+
   stop(): void {
     const worker = this.worker;
     this.worker = null;
+    this.deserted();
     void worker?.terminate();
   }
 }

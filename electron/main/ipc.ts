@@ -89,6 +89,9 @@ export function connectIpc(
       case "menu":
         setMenu(request.items, (id) => send(MENU, id));
         return null;
+      case "gdb":
+        await host.moveDoor(request.port);
+        return null;
       case "restartHost":
         host.start();
         return null;

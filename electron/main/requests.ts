@@ -1,5 +1,5 @@
 /**
- * What the window may ask of the main process besides the machine: files, the menu's items, a new host.
+ * What the window may ask of the main process besides the machine: files, the menu's items, gdb's door, a new host.
  * One schema each; everything else is refused in words.
  */
 import * as v from "valibot";
@@ -60,6 +60,18 @@ export const AppRequest = v.variant(
       items: v.pipe(
         v.array(MenuItem, "a menu is a list of items"),
         v.maxLength(500, "a menu has at most 500 items"),
+      ),
+    }),
+    v.strictObject({
+      name: v.literal("gdb"),
+      /** Where gdb may attach, on this computer alone; 0: any free port. Null: nowhere. */
+      port: v.nullable(
+        v.pipe(
+          v.number("a port is a number"),
+          v.integer("a port is a whole number"),
+          v.minValue(0, "a port is a number from 0 to 65535"),
+          v.maxValue(65535, "a port is a number from 0 to 65535"),
+        ),
       ),
     }),
     v.strictObject({ name: v.literal("restartHost") }),

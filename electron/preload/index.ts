@@ -34,6 +34,7 @@ const bridge: Bridge = {
   openScenarioFile: () => request<OpenedFile | null>({ name: "open", kind: "scenario" }),
   openLink: (url) => request<boolean>({ name: "link", url }),
   saveFile: (name, bytes) => request<boolean>({ name: "save", file: name, bytes: new Uint8Array(bytes) }),
+  allowGdb: (port) => request<void>({ name: "gdb", port }),
   setMenu: (items) => {
     request<null>({ name: "menu", items: [...items] }).catch(console.error);
   },

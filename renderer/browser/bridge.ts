@@ -87,6 +87,8 @@ export function browserBridge(): Bridge {
       return Promise.resolve(wanted);
     },
     saveFile: (name, bytes) => download(name, bytes),
+    allowGdb: () =>
+      Promise.reject(new Error("gdb needs the desktop edition or the command line: a page has no sockets.")),
     setMenu() {},
     onMenuCommand: () => () => {},
   };

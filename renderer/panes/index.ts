@@ -9,11 +9,13 @@ import CodePane from "./code/CodePane.svelte";
 import ComparePane from "./compare/ComparePane.svelte";
 import ConsolePane from "./console/ConsolePane.svelte";
 import CountersPane from "./counters/CountersPane.svelte";
+import DevicesPane from "./devices/DevicesPane.svelte";
 import EventsPane from "./events/EventsPane.svelte";
 import ExperimentsPane from "./experiments/ExperimentsPane.svelte";
 import MemoryPane from "./memory/MemoryPane.svelte";
 import ProcessorPane from "./processor/ProcessorPane.svelte";
 import ScenarioPane from "./scenario/ScenarioPane.svelte";
+import ScreenPane from "./screen/ScreenPane.svelte";
 import ShadowPane from "./shadow/ShadowPane.svelte";
 import TablePane from "./table/TablePane.svelte";
 import WalkPane from "./walk/WalkPane.svelte";
@@ -79,6 +81,20 @@ export const PANES: readonly Pane[] = [
     help: "The guest's tables and what they map",
     component: AddressSpacePane,
     key: "Alt+9",
+  },
+  {
+    id: "screen",
+    title: "Screen",
+    help: "The text screen of a PC, and its keyboard",
+    component: ScreenPane,
+    key: "Alt+0",
+  },
+  {
+    id: "devices",
+    title: "Devices",
+    help: "The registers of a PC's devices, with their bits in words",
+    component: DevicesPane,
+    key: "",
   },
   {
     id: "counters",

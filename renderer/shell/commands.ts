@@ -13,11 +13,13 @@ import { settings } from "../settings.svelte.ts";
 import { toasts } from "../toasts.svelte.ts";
 import { dock } from "./dock.svelte.ts";
 import { LAYOUTS } from "./layouts.ts";
-import { ended } from "./machine.ts";
+import { ended, held } from "./machine.ts";
 import { ui } from "./ui.svelte.ts";
 
 const there = () => lab.status !== null && lab.crash === null;
-const still = () => there() && !lab.status!.running && !ended(lab.status!);
+/** Nobody else moves the machine. */
+const ours = () => there() && !held(lab.status!);
+const still = () => ours() && !lab.status!.running && !ended(lab.status!);
 
 async function openImage(): Promise<void> {
   try {
@@ -121,7 +123,7 @@ const machine: readonly Action[] = [
     group: "Machine",
     key: "Ctrl+Shift+F5",
     help: "Start the guest again from its beginning",
-    when: there,
+    when: ours,
     separator: true,
     run: () => void lab.try({ name: "reset" }),
   },
@@ -143,6 +145,17 @@ const machine: readonly Action[] = [
     checked: () => lab.status?.traceOn ?? false,
     run: () => void lab.try({ name: "setTrace", on: !(lab.status?.traceOn ?? false) }),
   },
+  {
+    id: "gdb",
+    title: "Allow gdb to attach…",
+    group: "Machine",
+    key: "",
+    help: "A port of this computer at which gdb may move this machine",
+    when: there,
+    checked: () => (lab.status?.debugger ?? null) !== null,
+    separator: true,
+    run: () => ui.open({ kind: "gdb" }),
+  },
 ];
 
 const files: readonly Action[] = [
@@ -152,7 +165,7 @@ const files: readonly Action[] = [
     group: "File",
     key: "Ctrl+O",
     help: "Flat, ELF, multiboot, Linux, boot sector, disk or ROM",
-    when: there,
+    when: ours,
     run: openImage,
   },
   {
@@ -160,7 +173,7 @@ const files: readonly Action[] = [
     title: "Open machine…",
     group: "File",
     key: "Ctrl+Shift+O",
-    when: there,
+    when: ours,
     separator: true,
     run: openMachine,
   },

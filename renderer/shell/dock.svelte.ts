@@ -128,6 +128,11 @@ class Dock {
     if (focus) this.focusPane(id);
   }
 
+  /** Whether a pane can be seen. */
+  inFront(id: string): boolean {
+    return this.#api?.getPanel(id)?.api.isVisible ?? false;
+  }
+
   /** Where a closed pane comes back: to those it shares a group with in the layout, else beside its neighbour there. */
   #placeFor(api: DockviewApi, id: string): object {
     const { panes } = LAYOUTS[settings.layout];

@@ -20,6 +20,7 @@ export const LAYOUTS: Readonly<
     help: "The quadrant picture large; code, memory and events around it",
     panes: [
       { pane: "table" },
+      { pane: "screen", beside: "table", direction: "within" },
       { pane: "scenario", beside: "table", direction: "within" },
       { pane: "compare", beside: "table", direction: "within" },
       { pane: "experiments", beside: "table", direction: "within" },
@@ -29,6 +30,7 @@ export const LAYOUTS: Readonly<
       { pane: "counters", beside: "processor", direction: "within" },
       { pane: "memory", beside: "table", direction: "below", share: 0.31 },
       { pane: "shadow", beside: "memory", direction: "within" },
+      { pane: "devices", beside: "memory", direction: "within" },
       { pane: "events", beside: "memory", direction: "right", share: 0.36 },
       { pane: "walk", beside: "events", direction: "within" },
       { pane: "console", beside: "events", direction: "within" },
@@ -40,6 +42,7 @@ export const LAYOUTS: Readonly<
     help: "Everything side by side: tables, shadow, walk, processor, memory, events",
     panes: [
       { pane: "table" },
+      { pane: "screen", beside: "table", direction: "within" },
       { pane: "scenario", beside: "table", direction: "within" },
       { pane: "compare", beside: "table", direction: "within" },
       { pane: "experiments", beside: "table", direction: "within" },
@@ -47,6 +50,7 @@ export const LAYOUTS: Readonly<
       { pane: "walk", beside: "table", direction: "right", share: 0.25 },
       { pane: "memory", beside: "table", direction: "below", share: 0.34 },
       { pane: "console", beside: "memory", direction: "within" },
+      { pane: "devices", beside: "memory", direction: "within" },
       { pane: "events", beside: "memory", direction: "right", share: 0.26 },
       { pane: "audit", beside: "events", direction: "within" },
       { pane: "counters", beside: "events", direction: "within" },

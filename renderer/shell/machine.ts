@@ -8,6 +8,7 @@ const STOPPED: Readonly<Record<StopReason, string>> = {
   paused: "Paused",
   step: "Paused",
   breakpoint: "Breakpoint",
+  watchpoint: "Watchpoint",
   event: "At event",
   hlt: "Halted",
   "max-instructions": "Budget used",
@@ -29,8 +30,19 @@ export function stateText(status: Status): string {
 export function stateTone(status: Status): "run" | "bad" | "hot" | "still" {
   if (status.running) return "run";
   if (["triple-fault", "unimplemented", "bug"].includes(status.stop.reason)) return "bad";
-  if (status.stop.reason === "finding" || status.stop.reason === "breakpoint") return "hot";
+  if (["finding", "breakpoint", "watchpoint"].includes(status.stop.reason)) return "hot";
   return "still";
+}
+
+/** A debugger moves the machine: nothing here does. */
+export function held(status: Status): boolean {
+  return status.debugger !== null && status.debugger.state !== "listening";
+}
+
+/** Who may attach, or has, in a few words. */
+export function debuggerText({ port, state }: NonNullable<Status["debugger"]>): string {
+  if (state === "listening") return `gdb may attach at :${port}`;
+  return state === "stopped" ? `gdb holds the machine (:${port})` : `gdb runs the machine (:${port})`;
 }
 
 /** Nothing can make it go on but a reset. */

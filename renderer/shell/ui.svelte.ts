@@ -9,6 +9,7 @@ export type Overlay =
   | { readonly kind: "run-to" }
   | { readonly kind: "go-to" }
   | { readonly kind: "settings" }
+  | { readonly kind: "gdb" }
   | { readonly kind: "open-image"; readonly file: ChosenFile };
 
 class Ui {

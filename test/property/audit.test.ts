@@ -8,20 +8,10 @@ import { describe, expect, it } from "vitest";
 import { IncrementalAudit, type Violation } from "../../core/kvm/audit/index.ts";
 import { HAZARDS, type HazardSetting, POLICIES } from "../../core/kvm/index.ts";
 import { HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
+import { type Case, encode, INDEX, type Mode, type Op, pages, tablesOf } from "./cases.ts";
+import { entry, harshScenario } from "./draw.ts";
 import { bootProgram, FORM_COUNT, type ProgramOp } from "./program.ts";
-import {
-  apply,
-  type Case,
-  encode,
-  entry,
-  harshScenario,
-  INDEX,
-  type Mode,
-  make,
-  type Op,
-  pages,
-  tablesOf,
-} from "./shadow.ts";
+import { apply, make } from "./shadow.ts";
 import { HIGH_PAGES, LOW_PAGES, type TwoMachines } from "./two-machines.ts";
 
 const MODES: readonly Mode[] = ["nonpae", "pae"];
@@ -92,7 +82,7 @@ function agree(
   hazards: Record<string, HazardSetting>,
   tlb: "vmx" | "svm",
 ): number {
-  const m = make(mode, policy, c, hazards, tlb);
+  const m = make(mode, policy, c, { hazards, tlb });
   const audit = new IncrementalAudit(m.kvm.mmu, m.cpu.paging.tlb);
   m.cpu.watched = (host, size) => audit.touched.host(host, size);
   let seen = 0;

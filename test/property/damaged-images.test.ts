@@ -195,5 +195,5 @@ describe.each(SEEDS)("a damaged image: $kind", (seed) => {
     );
     expect(seen.refused).toBeGreaterThan(50);
     expect(seen.ran).toBeGreaterThan(50);
-  });
+  }, 600_000);
 });

@@ -5,7 +5,7 @@
  *
  * It reads the bare machine's memory, which is brought in step after every operation, and keeps every word's past.
  */
-import type { Access, Answer, TwoMachines } from "./two-machines.ts";
+import { type Access, type Answer, differenceIn, Frames, type TwoMachines } from "./two-machines.ts";
 
 const P = 1;
 const W = 2;
@@ -32,10 +32,14 @@ interface Way {
   readonly now: boolean;
 }
 
+/** No byte of a word is the access's. */
+const NOTHING = { mask: 0, value: 0 };
+
 export class History {
   private readonly m: TwoMachines;
   /** Memory before the operation in hand. */
   private readonly before: Int32Array;
+  private readonly beforeFrames: Frames;
   /** Past values of a word, with the moment at which each was replaced. */
   private readonly past = new Map<number, { readonly until: number; readonly value: number }[]>();
   /** Accesses that only a translation of the past explains. */
@@ -46,7 +50,18 @@ export class History {
 
   constructor(m: TwoMachines) {
     this.m = m;
-    this.before = m.bareWords().slice();
+    this.before = m.bareWords.slice();
+    this.beforeFrames = new Frames(this.before);
+  }
+
+  /** The machines begin anew (`again`). */
+  begin(): void {
+    this.before.set(this.m.bareWords);
+    this.past.clear();
+    this.flushed.clear();
+    this.pastUsed = 0;
+    this.time = 0;
+    this.flushedAll = 0;
   }
 
   flushAll(): void {
@@ -59,19 +74,45 @@ export class History {
 
   /** Ends an operation: what memory holds under the hypervisor is what the guest has; words that changed get a past. */
   commit(): void {
-    this.time++;
-    const kvm = this.m.kvmWords();
-    const bare = this.m.bareWords();
-    const before = this.before;
-    for (let i = 0; i < kvm.length; i++) {
-      if (kvm[i] !== before[i]) {
-        const list = this.past.get(i) ?? [];
-        list.push({ until: this.time, value: before[i]! });
-        this.past.set(i, list);
+    const { m, before } = this;
+    const kvm = m.kvmWords;
+    const bare = m.bareWords;
+    const count = m.writtenFrames();
+    for (let k = 0; k < count; k++) {
+      const n = m.written[k]!;
+      const first = differenceIn(this.beforeFrames, m.kvmFrames, n);
+      for (let i = first; i >= 0 && i < (n + 1) << 10; i++) {
+        if (kvm[i] === before[i]) continue;
+        this.note(i, before[i]!);
         before[i] = kvm[i]!;
       }
-      bare[i] = kvm[i]!;
+      if (differenceIn(m.bareFrames, m.kvmFrames, n) < 0) continue;
+      bare.set(kvm.subarray(n << 10, (n + 1) << 10), n << 10);
+      m.bare.memory.touch(n);
     }
+    this.time++;
+  }
+
+  /**
+   * The walk of an access sets A, and D for a write, before the store (SDM vol. 3, 4.8): a store into an entry of its own
+   * walk replaces an entry that was accessed, and dirty, for that moment, and is in the TLB as such (4.10.2).
+   */
+  private walked(a: Access): void {
+    if ((a.access & ACCESS_WRITE) === 0) return;
+    const [pde, pte] = this.path(a);
+    const leaf = pte < 0 ? pde : pte;
+    for (const word of pde === pte ? [pde] : [pde, pte]) {
+      if (word < 0) continue;
+      const value = this.before[word]! | A | (word === leaf ? D : 0);
+      if (value !== this.before[word]!) this.note(word, value);
+    }
+  }
+
+  /** Memory held this value until the end of the operation in hand. */
+  private note(word: number, value: number): void {
+    const list = this.past.get(word) ?? [];
+    list.push({ until: this.time + 1, value });
+    this.past.set(word, list);
   }
 
   /** Words that memory held at `word` at some moment since `since`, the present one first. */
@@ -149,6 +190,8 @@ export class History {
    */
   judge(a: Access, bare: Answer, kvm: Answer): string | null {
     const { m } = this;
+    // The bare machine's walk is the present one; a fault sets no D, and stores nothing.
+    if (bare.fault < 0) this.walked(a);
     const same =
       bare.fault === kvm.fault && bare.cr2 === kvm.cr2 && bare.low === kvm.low && bare.high === kvm.high;
     if (same && m.difference() === null) return null;
@@ -169,7 +212,7 @@ export class History {
   /** Whether memory and the answer are what the access over this way leaves, up to A and D on the present path. */
   private explains(way: Way, a: Access, kvm: Answer): boolean {
     const { m, before } = this;
-    const words = m.kvmWords();
+    const words = m.kvmWords;
     const at = m.wordOf(way.frame, a.la & 0xffc);
     const write = (a.access & ACCESS_WRITE) !== 0;
     const from = a.la & 3;
@@ -186,6 +229,7 @@ export class History {
       return { mask, value };
     };
     const count = (from + a.size + 3) >> 2;
+    const path = this.path(a);
     if (!write) {
       const bytes = (i: number): number =>
         at < 0 ? 0xff : (before[at + ((from + i) >> 2)]! >>> (8 * ((from + i) & 3))) & 0xff;
@@ -196,22 +240,28 @@ export class History {
         if (got !== bytes(i) && got !== after(i)) return false;
       }
     }
-    for (let i = 0; i < words.length; i++) {
-      const k = write && at >= 0 && i >= at && i < at + count ? i - at : -1;
-      const { mask, value } = k < 0 ? { mask: 0, value: 0 } : part(k);
-      if ((words[i]! & mask) !== (value & mask)) return false;
-      const changed = (words[i]! ^ before[i]!) & ~mask;
-      // A and D are set, never cleared, and only by the walk of this access.
-      if ((changed & ~(A | D)) !== 0 || (changed & ~words[i]!) !== 0) return false;
-      if (changed !== 0 && !this.onPath(a, i)) return false;
+    // The frame that the access goes to is looked at even when nothing was stored: the store may be what is missing.
+    const frames = new Set(m.written.subarray(0, m.writtenFrames()));
+    if (at >= 0) frames.add(at >> 10);
+    for (const n of frames) {
+      for (let i = n << 10; i < (n + 1) << 10; i++) {
+        const k = write && at >= 0 && i >= at && i < at + count ? i - at : -1;
+        if (k < 0 && words[i] === before[i]) continue;
+        const { mask, value } = k < 0 ? NOTHING : part(k);
+        if ((words[i]! & mask) !== (value & mask)) return false;
+        const changed = (words[i]! ^ before[i]!) & ~mask;
+        // A and D are set, never cleared, and only by the walk of this access.
+        if ((changed & ~(A | D)) !== 0 || (changed & ~words[i]!) !== 0) return false;
+        if (changed !== 0 && !path.includes(i)) return false;
+      }
     }
     return true;
   }
 
-  /** Whether a word is an entry of the present walk of the access. */
-  private onPath(a: Access, word: number): boolean {
+  /** Words of the present walk's entries: PDE and PTE, -1 where there is none. A large page's PTE is none that counts. */
+  private path(a: Access): readonly [pde: number, pte: number] {
     const { m } = this;
-    if (m.bare.cr0 >= 0) return false;
+    if (m.bare.cr0 >= 0) return [-1, -1];
     const wide = (m.bare.cr4 & 0x20) !== 0;
     let directory = m.bare.cr3 >>> 12;
     if (wide) {
@@ -219,10 +269,10 @@ export class History {
       directory = ((m.bare.paging.pdptes[slot + 1]! & 0xf) << 20) | (m.bare.paging.pdptes[slot]! >>> 12);
     }
     const pde = m.wordOf(directory, wide ? ((a.la >>> 21) & 511) * 8 : (a.la >>> 22) * 4);
-    if (word === pde) return true;
-    if (pde < 0) return false;
+    if (pde < 0) return [-1, -1];
     const low = this.before[pde]!;
+    if ((low & PS) !== 0 && (wide || (m.bare.cr4 & 0x10) !== 0)) return [pde, -1];
     const table = wide ? ((this.before[pde + 1]! & 0xf) << 20) | (low >>> 12) : low >>> 12;
-    return word === m.wordOf(table, wide ? ((a.la >>> 12) & 511) * 8 : ((a.la >>> 12) & 1023) * 4);
+    return [pde, m.wordOf(table, wide ? ((a.la >>> 12) & 511) * 8 : ((a.la >>> 12) & 1023) * 4)];
   }
 }

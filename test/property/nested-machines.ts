@@ -9,7 +9,19 @@ import { MemorySlots } from "../../core/memory/slots.ts";
 import { nestedFault } from "../../core/x86/access.ts";
 import type { Cpu } from "../../core/x86/cpu.ts";
 import { type PhysicalBus, RUN_RETIRED } from "../../core/x86/door.ts";
-import { type Access, AccessCpu, type Answer, HIGH_GFN, HIGH_PAGES, LOW_PAGES } from "./two-machines.ts";
+import {
+  type Access,
+  AccessCpu,
+  type Answer,
+  differenceIn,
+  FRAMES,
+  Frames,
+  HIGH_GFN,
+  HIGH_PAGES,
+  LOW_PAGES,
+  type Registers,
+  storeBytes,
+} from "./two-machines.ts";
 
 const ACCESS_WRITE = 2;
 const mask = (size: number): number => (size === 1 ? 0xff : size === 2 ? 0xffff : -1);
@@ -54,6 +66,9 @@ export class NestedMachines {
   readonly slots: MemorySlots;
   private readonly memory: HostMemory;
   private readonly bareMemory: HostMemory;
+  private readonly bareBus: PhysicalBus;
+  private readonly kvmFrames: Frames;
+  private readonly bareFrames: Frames;
   private stored = false;
 
   constructor(options: {
@@ -61,34 +76,61 @@ export class NestedMachines {
     walkCache: number;
     tlb: "vmx" | "svm";
     words: ReadonlyMap<number, number>;
-    cr0: number;
-    cr3: number;
-    cr4: number;
-    efer: number;
+    registers: Registers;
   }) {
-    const frames = LOW_PAGES + HIGH_PAGES;
-    this.memory = new HostMemory(HYPERVISOR_FRAMES + frames);
-    this.bareMemory = new HostMemory(frames);
+    this.memory = new HostMemory(HYPERVISOR_FRAMES + FRAMES);
+    this.bareMemory = new HostMemory(FRAMES);
+    const base = HYPERVISOR_FRAMES << 10;
+    this.kvmFrames = new Frames(this.memory.i32.subarray(base, base + FRAMES * 1024));
+    this.bareFrames = new Frames(this.bareMemory.i32);
     const at = (hfn: number): MemorySlots =>
       new MemorySlots([
         { gfn: 0, pages: LOW_PAGES, hfn },
         { gfn: HIGH_GFN, pages: HIGH_PAGES, hfn: hfn + LOW_PAGES },
       ]);
     this.slots = at(HYPERVISOR_FRAMES);
-    for (const [gpa, value] of options.words) {
-      this.memory.i32[(HYPERVISOR_FRAMES << 10) + (gpa >> 2)] = value;
-      this.bareMemory.i32[gpa >> 2] = value;
-    }
+    for (const [gpa, value] of options.words) this.put(gpa, value);
     const busOf = (slots: MemorySlots): PhysicalBus => ({ frameOf: (pfn) => slots.hfnOf(pfn) });
+    this.bareBus = busOf(this.slots);
     this.bare = new OneInstruction(this.bareMemory, busOf(at(0)));
-    this.cpu = new OneInstruction(this.memory, busOf(this.slots));
-    for (const cpu of [this.bare, this.cpu]) {
-      const { cr0, cr3, cr4, efer } = options;
-      Object.assign(cpu, { cr0, cr3, cr4, efer });
-      cpu.configure();
-      if (cpu.paging.mode === 2) cpu.paging.loadPdptes(cr3);
-    }
+    this.cpu = new OneInstruction(this.memory, this.bareBus);
+    this.begin(options.registers);
     this.hypervisor = new NestedKvm(this.memory, this.slots, this.cpu, this.cpu.trace, options);
+    this.hypervisor.start();
+  }
+
+  /** A word of a case's tables. */
+  private put(gpa: number, value: number): void {
+    const frame = gpa >>> 12;
+    this.memory.i32[(HYPERVISOR_FRAMES << 10) + (gpa >> 2)] = value;
+    this.memory.touch(HYPERVISOR_FRAMES + frame);
+    this.bareMemory.i32[gpa >> 2] = value;
+    this.bareMemory.touch(frame);
+  }
+
+  private begin(registers: Registers): void {
+    for (const cpu of [this.bare, this.cpu]) {
+      cpu.renew(registers);
+      cpu.configure();
+      if (cpu.paging.mode === 2) cpu.paging.loadPdptes(registers.cr3);
+    }
+    this.stored = false;
+  }
+
+  /** The machines as new ones, with other words: the counterpart of TwoMachines.again. */
+  again(words: (store: (gpa: number, value: number) => void) => void, registers: Registers): void {
+    this.hypervisor.stop();
+    this.cpu.bus = this.bareBus;
+    for (const memory of [this.memory, this.bareMemory]) {
+      for (let hfn = 0; hfn < memory.frames; hfn++) {
+        if (memory.version[hfn] === 0) continue;
+        memory.i32.fill(0, hfn << 10, (hfn + 1) << 10);
+        memory.version[hfn] = 0;
+      }
+      memory.epoch = 1;
+    }
+    words((gpa, value) => this.put(gpa, value));
+    this.begin(registers);
     this.hypervisor.start();
   }
 
@@ -146,15 +188,12 @@ export class NestedMachines {
 
   /** A plain store on both sides: no table is protected. What the TLB keeps is dropped, as the guest has to ask for. */
   edit(gpa: number, size: number, low: number, high: number): void {
-    const gfn = Math.floor(gpa / 4096);
-    const hfn = gfn >= HIGH_GFN ? LOW_PAGES + gfn - HIGH_GFN : gfn;
-    const at = (hfn * 4096 + (gpa % 4096)) >> 2;
-    const host = (this.slots.hfnOf(gfn) * 4096 + (gpa % 4096)) >> 2;
-    this.bareMemory.i32[at] = low;
-    this.memory.i32[host] = low;
-    if (size === 8) {
-      this.bareMemory.i32[at + 1] = high;
-      this.memory.i32[host + 1] = high;
+    storeBytes(this.bareMemory, gpa, size, low, high);
+    for (let i = 0; i < size; i++) {
+      const hfn = this.slots.hfnOf(Math.floor((gpa + i) / 4096));
+      if (hfn < 0) continue;
+      this.memory.bytes[hfn * 4096 + ((gpa + i) % 4096)] = (i < 4 ? low : high) >>> (8 * (i & 3));
+      this.memory.touch(hfn);
     }
     this.hypervisor.outsideExit();
   }
@@ -221,15 +260,41 @@ export class NestedMachines {
     this.cpu.paging.invlpg(la);
   }
 
+  /** Only the frames that were written in the operation in hand are compared after it; `whole` compares all. */
+  quick = false;
+
+  /** An operation begins: the frames that change from now on are its. */
+  beginOperation(): void {
+    this.memory.epoch++;
+    this.bareMemory.epoch++;
+  }
+
   /** First guest word that differs, in words; null when equal. */
   difference(): string | null {
-    const words = (LOW_PAGES + HIGH_PAGES) * 1024;
-    const base = HYPERVISOR_FRAMES << 10;
-    for (let i = 0; i < words; i++) {
-      const a = this.bareMemory.i32[i]!;
-      const b = this.memory.i32[base + i]!;
-      if (a !== b) return `word ${i & 1023} of frame ${i >> 10}: bare ${a}, under nested paging ${b}`;
+    const { memory, bareMemory, quick } = this;
+    for (let n = 0; n < FRAMES; n++) {
+      const fresh =
+        memory.version[HYPERVISOR_FRAMES + n] === memory.epoch || bareMemory.version[n] === bareMemory.epoch;
+      if (quick && !fresh) continue;
+      const found = this.differenceOf(n);
+      if (found !== null) return found;
     }
     return null;
+  }
+
+  /** As `difference`, of all memory in any case. */
+  whole(): string | null {
+    for (let n = 0; n < FRAMES; n++) {
+      const found = this.differenceOf(n);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  private differenceOf(n: number): string | null {
+    const i = differenceIn(this.bareFrames, this.kvmFrames, n);
+    if (i < 0) return null;
+    const [bare, nested] = [this.bareFrames.words[i]!, this.kvmFrames.words[i]!];
+    return `word ${i & 1023} of frame ${i >> 10}: bare ${bare}, under nested paging ${nested}`;
   }
 }

@@ -4,8 +4,10 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type Case, type Mode, registersOf, wordsOf } from "./cases.ts";
+import { harshScenario, scenario } from "./draw.ts";
 import { NestedMachines } from "./nested-machines.ts";
-import { apply, type Case, harshScenario, type Mode, registersOf, scenario, wordsOf } from "./shadow.ts";
+import { apply } from "./shadow.ts";
 
 const MODES: readonly Mode[] = ["nonpae", "pae"];
 const runs = Number(process.env.QUADRANT_RUNS ?? 25);
@@ -24,7 +26,13 @@ describe.each(MODES)("%s", (mode) => {
     let mmio = 0;
     let hits = 0;
     const play = (c: Case): void => {
-      const m = new NestedMachines({ levels, walkCache, tlb, words: wordsOf(mode, c), ...registersOf(mode) });
+      const m = new NestedMachines({
+        levels,
+        walkCache,
+        tlb,
+        words: wordsOf(mode, c),
+        registers: registersOf(mode),
+      });
       for (const op of c.ops) apply(mode, m, op, true);
       const { mmio_exits, walk_cache_guest, walk_cache_host } = m.hypervisor.counters;
       mmio += mmio_exits!;

@@ -5,10 +5,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { POOL_LEAST } from "../../core/kvm/index.ts";
+import { harshScenario } from "./draw.ts";
 import { EXACT, MODES, MOST, runs, seed, TIME, UNSYNC } from "./kinds.ts";
-import { harshScenario, play, playWithHistory } from "./shadow.ts";
-
-const exact = new Set(EXACT);
+import { playerOf } from "./shadow.ts";
 
 describe(`a pool of ${POOL_LEAST} pages`, () => {
   for (const policy of [...EXACT, ...UNSYNC]) {
@@ -16,18 +15,10 @@ describe(`a pool of ${POOL_LEAST} pages`, () => {
       it(
         `${mode} under ${policy}`,
         () => {
-          let recycled = 0;
-          fc.assert(
-            fc.property(harshScenario(mode, MOST), (c) => {
-              const m = exact.has(policy)
-                ? play(mode, policy, c, true, {}, POOL_LEAST)
-                : playWithHistory(mode, policy, c, "vmx", {}, { pool: POOL_LEAST });
-              recycled += m.kvm.counters.mmu_recycled!;
-            }),
-            { numRuns: Math.ceil(runs / 4), seed },
-          );
+          const play = playerOf(mode, policy, { pool: POOL_LEAST });
+          fc.assert(fc.property(harshScenario(mode, MOST), play), { numRuns: Math.ceil(runs / 4), seed });
           // The pool did run low.
-          expect(recycled).toBeGreaterThan(0);
+          expect(play.seen.recycled).toBeGreaterThan(0);
         },
         TIME,
       );

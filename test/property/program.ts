@@ -7,7 +7,7 @@ import type { LoadedImage } from "../../core/images/index.ts";
 import { Machine } from "../../core/machine/machine.ts";
 import type { MachineSetup } from "../../core/machine/setup.ts";
 import { Trace } from "../../core/trace/trace.ts";
-import { type Case, encode, INDEX, type Mode, pages, rootOf, tablesOf } from "./shadow.ts";
+import { type Case, encode, INDEX, type Mode, pages, rootOf, tablesOf } from "./cases.ts";
 
 /** Guest frames: tables and data as in shadow.ts, then what the program itself needs, mapped at FIXED. */
 const FIXED = 0xc000_0000 | 0;

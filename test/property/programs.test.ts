@@ -6,8 +6,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../core/machine/machine.ts";
 import { snapshotToBytes, takeSnapshot } from "../../core/machine/snapshot.ts";
+import { type Case, encode, INDEX, type Mode, pages, tablesOf } from "./cases.ts";
+import { entry } from "./draw.ts";
 import { bootProgram, difference, FORM_COUNT, formName, logOf, type ProgramOp } from "./program.ts";
-import { type Case, encode, entry, INDEX, type Mode, pages, tablesOf } from "./shadow.ts";
 
 const MODES: readonly Mode[] = ["nonpae", "pae"];
 const runs = Number(process.env.QUADRANT_RUNS ?? 40);

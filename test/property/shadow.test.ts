@@ -5,16 +5,14 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EXACT, each, MOST, only, runs, seed, TIME, UNSYNC } from "./kinds.ts";
-import { play, playWithHistory, scenario, seen, windowScenario } from "./shadow.ts";
+import { caseText } from "./cases.ts";
+import { scenario, windowScenario } from "./draw.ts";
+import { EXACT, each, MOST, only, runs, seed, seen, TIME, UNSYNC } from "./kinds.ts";
+import { playerOf } from "./shadow.ts";
 
-each(EXACT, "vmx: the shadow equals the bare machine", (mode, policy, c) => {
-  play(mode, policy, c);
-});
+each(EXACT, "vmx: the shadow equals the bare machine", { tlb: "vmx" });
 
-each(UNSYNC, "vmx: out of sync is what a TLB may be", (mode, policy, c) => {
-  playWithHistory(mode, policy, c, "vmx");
-});
+each(UNSYNC, "vmx: out of sync is what a TLB may be", { tlb: "vmx" });
 
 describe("the cases are not empty", () => {
   it.skipIf(only !== undefined)("tables went out of sync, and accesses used translations of the past", () => {
@@ -27,74 +25,57 @@ describe("the cases are not empty", () => {
     () => {
       // The same cases, but the shadow is never told: what a hypervisor that forgets the exit would give.
       const found = fc.check(
-        fc.property(windowScenario("nonpae", 80), (c) => {
-          playWithHistory("nonpae", UNSYNC[0]!, c, "vmx", {}, { deafToInvlpg: true });
-        }),
+        fc.property(windowScenario("nonpae", 80), playerOf("nonpae", UNSYNC[0]!, { deafToInvlpg: true })),
         { numRuns: 3000, seed, endOnFailure: true },
       );
       expect(found.failed).toBe(true);
       expect(String(found.errorInstance)).toMatch(/no translation of the past allows it|explains it/);
-      playWithHistory("nonpae", UNSYNC[0]!, found.counterexample![0]);
+      playerOf("nonpae", UNSYNC[0]!, {})(found.counterexample![0]);
     },
     TIME,
   );
 });
 
-describe("what no guard repairs", () => {
-  it.skipIf(only !== undefined)(
-    "D corrupts a non-PAE guest, and the smallest case says how",
-    () => {
-      const found = fc.check(
-        fc.property(scenario("nonpae", false, 40), (c) => {
-          play("nonpae", "D", c);
-        }),
-        { numRuns: 2000, seed, endOnFailure: false },
+describe.skipIf(only !== undefined)("what no guard repairs", () => {
+  for (const [policy, right] of [
+    // The quadrant test is all that C has more.
+    ["D", "C"],
+    // The directory's formula is all that A has more.
+    ["A0", "A"],
+  ] as const) {
+    for (const [who, auditEvery] of [
+      ["the audit", 1],
+      ["the guest", 0],
+    ] as const) {
+      it(
+        `${policy} corrupts a non-PAE guest: ${who} sees it, and the smallest case says how`,
+        () => {
+          const how = { auditEvery };
+          const found = fc.check(
+            fc.property(scenario("nonpae", false, 40), playerOf("nonpae", policy, how)),
+            { numRuns: 2000, seed },
+          );
+          expect(found.failed).toBe(true);
+          const smallest = found.counterexample![0];
+          console.log(`smallest case under ${policy}, seen by ${who}:`, caseText("nonpae", smallest));
+          console.log(String(found.errorInstance).split("\n")[0]);
+          // The same case is clean under the policy that has it right.
+          playerOf("nonpae", right, {})(smallest);
+          expect(smallest.ops.length).toBeLessThanOrEqual(4);
+        },
+        TIME,
       );
-      expect(found.failed).toBe(true);
-      const smallest = found.counterexample![0];
-      console.log("smallest case under D:", JSON.stringify(smallest.ops));
-      console.log(String(found.errorInstance));
-      // The same case is clean under C: the quadrant test is all that differs.
-      play("nonpae", "C", smallest);
-      expect(smallest.ops.length).toBeLessThanOrEqual(4);
-    },
-    TIME,
-  );
+    }
 
-  it.skipIf(only !== undefined)(
-    "A0 clears the wrong directory entry of a non-PAE guest",
-    () => {
-      const found = fc.check(
-        fc.property(scenario("nonpae", false, 40), (c) => {
-          play("nonpae", "A0", c);
-        }),
-        { numRuns: 2000, seed, endOnFailure: false },
-      );
-      expect(found.failed).toBe(true);
-      const smallest = found.counterexample![0];
-      console.log("smallest case under A0:", JSON.stringify(smallest.ops));
-      console.log(String(found.errorInstance));
-      // The last operation writes a directory; the same case is clean under A, whose directory formula is all that differs.
-      const last = smallest.ops.findLast((op) => op.op === "edit");
-      expect(last).toMatchObject({ op: "edit", table: expect.toSatisfy((table: number) => table < 2) });
-      play("nonpae", "A", smallest);
-      expect(smallest.ops.length).toBeLessThanOrEqual(4);
-    },
-    TIME,
-  );
-
-  it.skipIf(only !== undefined)(
-    "a PAE guest is safe from both",
-    () => {
-      for (const policy of ["A0", "D"]) {
-        fc.assert(
-          fc.property(scenario("pae", true, MOST), (c) => {
-            play("pae", policy, c);
-          }),
-          { numRuns: runs, seed },
-        );
-      }
-    },
-    TIME,
-  );
+    it(
+      `a PAE guest is safe from ${policy}`,
+      () => {
+        fc.assert(fc.property(scenario("pae", true, MOST), playerOf("pae", policy, {})), {
+          numRuns: runs,
+          seed,
+        });
+      },
+      TIME,
+    );
+  }
 });

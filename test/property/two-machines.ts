@@ -4,8 +4,10 @@
  * holds afterwards must be equal, exactly.
  */
 
+import { Buffer } from "node:buffer";
+import { C } from "../../core/kvm/counters.ts";
 import { eferChanged, setCr0, setCr3, setCr4 } from "../../core/kvm/exits/controls.ts";
-import { type HazardSetting, Kvm } from "../../core/kvm/index.ts";
+import { type HazardSetting, Kvm, type KvmState } from "../../core/kvm/index.ts";
 import { mmuInvlpg } from "../../core/kvm/shadow/invlpg.ts";
 import { FRAME_WATCHED, HostMemory, HYPERVISOR_FRAMES } from "../../core/memory/host-memory.ts";
 import { MemorySlots } from "../../core/memory/slots.ts";
@@ -29,6 +31,7 @@ import { Paging } from "../../core/x86/paging/unit.ts";
 export const LOW_PAGES = 32;
 export const HIGH_PAGES = 8;
 export const HIGH_GFN = 0x10_0000;
+export const FRAMES = LOW_PAGES + HIGH_PAGES;
 
 export interface Access {
   readonly la: number;
@@ -98,7 +101,8 @@ export class AccessCpu implements Processor {
   constructor(memory: HostMemory, bus: PhysicalBus) {
     this.memory = memory;
     this.trace.on = false;
-    this.paging = new Paging(memory, bus, this.trace, () => {});
+    // As the processor does: a frame whose entries the walk marks has changed.
+    this.paging = new Paging(memory, bus, this.trace, (hpa) => memory.touch(hpa >>> 12));
   }
 
   get bus(): PhysicalBus {
@@ -155,39 +159,71 @@ export class AccessCpu implements Processor {
   /** Tries the access in hand on the paging unit. Answers 0, or 1 with a fault in `exit`. */
   attempt(): number {
     const { la, access, size, low, high } = this.current;
-    const hosts: number[] = [];
-    const pages = (la & 0xfff) + size > 4096 ? [la, ((la & ~0xfff) + 4096) | 0] : [la];
-    for (const at of pages) {
-      const i = this.paging.lookup(at, access);
-      if (i < 0) {
-        this.exit.reason = EXIT_PF;
-        this.exit.gva = at;
-        this.exit.error = this.paging.error;
-        return 1;
-      }
-      hosts.push(this.paging.tlb.hfns[i]!);
-    }
+    const first = this.frameAt(la, access);
+    if (first === FAULTED) return 1;
+    const crosses = (la & 0xfff) + size > 4096;
+    const second = crosses ? this.frameAt(((la & ~0xfff) + 4096) | 0, access) : first;
+    if (second === FAULTED) return 1;
     const { bytes } = this.memory;
-    const word = [0, 0];
+    this.low = 0;
+    this.high = 0;
     for (let i = 0; i < size; i++) {
       const offset = (la & 0xfff) + i;
-      const hfn = offset < 4096 ? hosts[0]! : hosts[1]!;
+      const hfn = offset < 4096 ? first : second;
       const at = hfn * 4096 + (offset & 0xfff);
       if ((access & ACCESS_WRITE) !== 0) {
-        if (hfn >= 0) {
-          bytes[at] = (i < 4 ? low : high) >>> (8 * (i & 3));
-          this.memory.touch(hfn);
-          if ((this.memory.flags[hfn]! & FRAME_WATCHED) !== 0) this.watched?.(at, 1);
-        }
-      } else word[i >> 2]! |= (hfn < 0 ? 0xff : bytes[at]!) << (8 * (i & 3));
-    }
-    if ((access & ACCESS_WRITE) === 0) {
-      this.low = word[0]!;
-      this.high = word[1]!;
+        if (hfn < 0) continue;
+        bytes[at] = (i < 4 ? low : high) >>> (8 * (i & 3));
+        this.memory.touch(hfn);
+        if ((this.memory.flags[hfn]! & FRAME_WATCHED) !== 0) this.watched?.(at, 1);
+      } else {
+        const byte = (hfn < 0 ? 0xff : bytes[at]!) << (8 * (i & 3));
+        if (i < 4) this.low |= byte;
+        else this.high |= byte;
+      }
     }
     this.retired++;
     return 0;
   }
+
+  /** Host frame that the access to the page of `at` goes to, -1 where there is no memory, or FAULTED. */
+  private frameAt(at: number, access: number): number {
+    const i = this.paging.lookup(at, access);
+    if (i >= 0) return this.paging.tlb.hfns[i]!;
+    this.exit.reason = EXIT_PF;
+    this.exit.gva = at;
+    this.exit.error = this.paging.error;
+    return FAULTED;
+  }
+
+  /** As a new one, with these registers and the paging unit off. */
+  renew(registers: Registers): void {
+    this.eip = 0x7000_0000;
+    this.eflags = 2;
+    this.cr2 = 0;
+    this.cpl = 0;
+    this.retired = 0;
+    this.faulted = false;
+    this.pendingVector = -1;
+    this.raised = -1;
+    Object.assign(this.exit, { reason: EXIT_NONE, gva: 0, error: 0 });
+    const { cr0, cr3, cr4, efer } = registers;
+    Object.assign(this, { cr0, cr3, cr4, efer });
+    this.paging.configure(0, 0, false, false, false, false);
+    this.paging.pdptes.fill(0);
+    this.paging.flush(0, false);
+  }
+}
+
+/** An answer of `frameAt`. */
+const FAULTED = -2;
+
+/** Control registers in which a case begins. */
+export interface Registers {
+  readonly cr0: number;
+  readonly cr3: number;
+  readonly cr4: number;
+  readonly efer: number;
 }
 
 const mask = (size: number): number => (size === 1 ? 0xff : size === 2 ? 0xffff : -1);
@@ -202,6 +238,10 @@ export class TwoMachines {
   exits = 0;
   /** Told behind every exit. */
   boundary: ((what: string) => void) | null = null;
+  /** The hypervisor's state before it starts. */
+  private readonly fresh: KvmState;
+  /** Only the frames that were written in the operation in hand are compared after it; `whole` compares all. */
+  quick = false;
   /** Operations after which some shadow page was out of sync. */
   unsyncSeen = 0;
   /** The shadow is not told of INVLPG: a hypervisor that forgets the exit. */
@@ -213,16 +253,15 @@ export class TwoMachines {
     hazards?: Record<string, HazardSetting>;
     /** Guest words by gpa (from 0 only), the same on both machines. */
     words: ReadonlyMap<number, number>;
-    cr0: number;
-    cr3: number;
-    cr4: number;
-    efer: number;
+    registers: Registers;
     /** Shadow pages of the pool instead of the policy's own. */
     pool?: number | undefined;
   }) {
-    const frames = LOW_PAGES + HIGH_PAGES;
-    this.memory = new HostMemory(HYPERVISOR_FRAMES + frames);
-    this.bareMemory = new HostMemory(frames);
+    this.memory = new HostMemory(HYPERVISOR_FRAMES + FRAMES);
+    this.bareMemory = new HostMemory(FRAMES);
+    const base = HYPERVISOR_FRAMES << 10;
+    this.kvmFrames = new Frames(this.memory.i32.subarray(base, base + FRAMES * 1024));
+    this.bareFrames = new Frames(this.bareMemory.i32);
     const at = (hfn: number): MemorySlots =>
       new MemorySlots([
         { gfn: 0, pages: LOW_PAGES, hfn },
@@ -230,27 +269,55 @@ export class TwoMachines {
       ]);
     this.slots = at(HYPERVISOR_FRAMES);
     const bareSlots = at(0);
-    for (const [gpa, value] of options.words) {
-      this.memory.i32[(HYPERVISOR_FRAMES << 10) + (gpa >> 2)] = value;
-      this.bareMemory.i32[gpa >> 2] = value;
-    }
+    for (const [gpa, value] of options.words) this.put(gpa, value);
     this.bare = new AccessCpu(this.bareMemory, { frameOf: (pfn) => bareSlots.hfnOf(pfn) });
     this.cpu = new AccessCpu(this.memory, { frameOf: () => -1 });
-    for (const cpu of [this.bare, this.cpu]) {
-      cpu.cr0 = options.cr0;
-      cpu.cr3 = options.cr3;
-      cpu.cr4 = options.cr4;
-      cpu.efer = options.efer;
-    }
-    this.configureBare();
-    this.loadBarePdptes();
     this.kvm = new Kvm(this.memory, this.slots, this.cpu, this.cpu.trace, {
       policy: options.policy,
       tlb: options.tlb ?? "vmx",
       hazards: options.hazards ?? {},
       tuning: options.pool === undefined ? undefined : { pool: options.pool },
     });
+    this.fresh = this.kvm.save();
+    this.begin(options.registers);
+  }
+
+  /** A word of a case's tables. */
+  private put(gpa: number, value: number): void {
+    const frame = gpa >>> 12;
+    this.memory.i32[(HYPERVISOR_FRAMES << 10) + (gpa >> 2)] = value;
+    this.memory.touch(HYPERVISOR_FRAMES + frame);
+    this.bareMemory.i32[gpa >> 2] = value;
+    this.bareMemory.touch(frame);
+  }
+
+  private begin(registers: Registers): void {
+    this.bare.renew(registers);
+    this.cpu.renew(registers);
+    this.configureBare();
+    this.loadBarePdptes();
     this.kvm.start();
+  }
+
+  /**
+   * The machines as new ones, with other words: what a new pair of them would be, without the time that it takes to make
+   * one. Only the frames that were written are emptied. A soak plays all its cases on one pair.
+   */
+  again(words: (store: (gpa: number, value: number) => void) => void, registers: Registers): void {
+    for (const memory of [this.memory, this.bareMemory]) {
+      for (let hfn = 0; hfn < memory.frames; hfn++) {
+        if (memory.version[hfn] === 0) continue;
+        memory.i32.fill(0, hfn << 10, (hfn + 1) << 10);
+        memory.version[hfn] = 0;
+      }
+      memory.epoch = 1;
+    }
+    for (const dirty of this.slots.dirty) dirty.fill(0);
+    words((gpa, value) => this.put(gpa, value));
+    this.kvm.load(this.fresh);
+    this.exits = 0;
+    this.unsyncSeen = 0;
+    this.begin(registers);
   }
 
   private get pae(): boolean {
@@ -306,12 +373,9 @@ export class TwoMachines {
     return { low: cpu.low & mask(a.size), high: a.size === 8 ? cpu.high : 0 };
   }
 
-  /** The guest's kernel stores an entry: emulated under the hypervisor, a plain store on the bare machine. */
+  /** The guest's kernel stores bytes: emulated under the hypervisor, a plain store on the bare machine. */
   edit(gpa: number, size: number, low: number, high: number): void {
-    const hfn = gpa >= 2 ** 32 ? LOW_PAGES + Math.floor(gpa / 4096) - HIGH_GFN : Math.floor(gpa / 4096);
-    const at = hfn * 4096 + (gpa % 4096);
-    this.bareMemory.i32[at >> 2] = low;
-    if (size === 8) this.bareMemory.i32[(at >> 2) + 1] = high;
+    storeBytes(this.bareMemory, gpa, size, low, high);
     this.kvm.outsideExit();
     this.kvm.emulatorWritePhys(gpa, size, low, high);
   }
@@ -373,18 +437,43 @@ export class TwoMachines {
   }
 
   lookForUnsync(): void {
-    if (this.kvm.counters.mmu_unsync! > 0) this.unsyncSeen++;
+    if (this.kvm.mmu.count[C.mmu_unsync]! > 0) this.unsyncSeen++;
   }
+
+  /** An operation begins: the frames that change from now on are its. */
+  beginOperation(): void {
+    this.memory.epoch++;
+    this.bareMemory.epoch++;
+  }
+
+  /**
+   * Frames of guest memory (in a row) that may have changed in the operation in hand, on either machine: how many, and
+   * which, in `written`.
+   */
+  writtenFrames(): number {
+    const { memory, bareMemory, quick, written } = this;
+    const [epoch, bareEpoch] = [memory.epoch, bareMemory.epoch];
+    let count = 0;
+    for (let n = 0; n < FRAMES; n++) {
+      const fresh = memory.version[HYPERVISOR_FRAMES + n] === epoch || bareMemory.version[n] === bareEpoch;
+      if (fresh || !quick) written[count++] = n;
+    }
+    return count;
+  }
+
+  readonly written = new Uint8Array(FRAMES);
 
   /** Words of guest memory, guest frames in a row: the bare machine's, and the one's under the hypervisor. */
-  bareWords(): Int32Array {
-    return this.bareMemory.i32.subarray(0, (LOW_PAGES + HIGH_PAGES) * 1024);
+  get bareWords(): Int32Array {
+    return this.bareFrames.words;
   }
 
-  kvmWords(): Int32Array {
-    const base = HYPERVISOR_FRAMES << 10;
-    return this.memory.i32.subarray(base, base + (LOW_PAGES + HIGH_PAGES) * 1024);
+  get kvmWords(): Int32Array {
+    return this.kvmFrames.words;
   }
+
+  readonly bareFrames: Frames;
+  readonly kvmFrames: Frames;
 
   /** Index in these of the word at a gfn and offset, or -1: no memory. */
   wordOf(gfn: number, offset: number): number {
@@ -394,15 +483,60 @@ export class TwoMachines {
 
   /** First guest word that differs: its place (guest frames in a row) and both values; null when equal. */
   difference(): string | null {
-    const words = (LOW_PAGES + HIGH_PAGES) * 1024;
-    const base = HYPERVISOR_FRAMES << 10;
-    const a = this.bareMemory.i32;
-    const b = this.memory.i32;
-    for (let i = 0; i < words; i++) {
-      if (a[i] !== b[base + i]) {
-        return `word ${i & 1023} of frame ${i >> 10}: bare ${(a[i]! >>> 0).toString(16)}, under KVM ${(b[base + i]! >>> 0).toString(16)}`;
-      }
+    const count = this.writtenFrames();
+    for (let k = 0; k < count; k++) {
+      const found = differenceIn(this.bareFrames, this.kvmFrames, this.written[k]!);
+      if (found >= 0) return this.wordText(found);
     }
     return null;
+  }
+
+  /** As `difference`, of all memory in any case. */
+  whole(): string | null {
+    for (let n = 0; n < FRAMES; n++) {
+      const found = differenceIn(this.bareFrames, this.kvmFrames, n);
+      if (found >= 0) return this.wordText(found);
+    }
+    return null;
+  }
+
+  private wordText(i: number): string {
+    const [bare, kvm] = [this.bareWords[i]!, this.kvmWords[i]!].map((word) => (word >>> 0).toString(16));
+    return `word ${i & 1023} of frame ${i >> 10}: bare ${bare}, under KVM ${kvm}`;
+  }
+}
+
+/** Words of guest memory, and the bytes of each of its frames, to be compared at once. */
+export class Frames {
+  readonly words: Int32Array;
+  readonly bytes: readonly Uint8Array[];
+
+  /** @param words guest frames in a row */
+  constructor(words: Int32Array) {
+    this.words = words;
+    const { buffer, byteOffset } = words;
+    this.bytes = Array.from(
+      { length: words.length >> 10 },
+      (_, n) => new Uint8Array(buffer, byteOffset + n * 4096, 4096),
+    );
+  }
+}
+
+/** Index of the first word of frame `n` that differs, or -1. */
+export function differenceIn(a: Frames, b: Frames, n: number): number {
+  if (Buffer.compare(a.bytes[n]!, b.bytes[n]!) === 0) return -1;
+  let i = n << 10;
+  while (a.words[i] === b.words[i]) i++;
+  return i;
+}
+
+/** Stores bytes at a gpa of a bare machine's memory, over a page's end too; what has no memory is dropped. */
+export function storeBytes(memory: HostMemory, gpa: number, size: number, low: number, high: number): void {
+  for (let i = 0; i < size; i++) {
+    const gfn = Math.floor((gpa + i) / 4096);
+    const hfn = gfn >= HIGH_GFN ? LOW_PAGES + gfn - HIGH_GFN : gfn < LOW_PAGES ? gfn : -1;
+    if (hfn < 0) continue;
+    memory.bytes[hfn * 4096 + ((gpa + i) % 4096)] = (i < 4 ? low : high) >>> (8 * (i & 3));
+    memory.touch(hfn);
   }
 }

@@ -36,6 +36,7 @@ const ONLY: Readonly<Record<string, readonly string[]>> = {
   "large-page-access": ["A0"],
   "direct-access": ["E1", "E2"],
   "wp-write-user": ["E1", "E2"],
+  "crossing-half": ["F"],
 };
 
 export type HazardSetting = "guarded" | "as-it-was";
@@ -263,6 +264,12 @@ const rows: readonly [id: string, section: string, title: string, help: string][
     "A kernel's write with CR0.WP=0 opens a read-only page to the user (2.6.26, 2.6.32)",
     "The tricks with U are gone: the leaf gets W and keeps U, so that the user may write it from then on. The guard takes U away while W is there, as 3.1 does.",
   ],
+  [
+    "crossing-half",
+    "11",
+    "Four bytes across two entries of a PAE guest count as the first (~3.3 and later)",
+    "Four bytes are taken for one half of an entry before they are looked at: the address is rounded down to the entry, so that a write across two entries is neither misaligned nor seen in the second. The guard looks at the write as it is, and zaps.",
+  ],
 ];
 
 export const HAZARDS: readonly Hazard[] = rows.map(([id, section, title, help]) => ({
@@ -317,3 +324,4 @@ export const H_DIRECT_AD_WRITE = indexOf("direct-ad-write");
 export const H_LARGE_PAGE_ACCESS = indexOf("large-page-access");
 export const H_DIRECT_ACCESS = indexOf("direct-access");
 export const H_WP_WRITE_USER = indexOf("wp-write-user");
+export const H_CROSSING_HALF = indexOf("crossing-half");

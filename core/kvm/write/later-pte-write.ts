@@ -16,7 +16,7 @@ import {
 import { C } from "../counters.ts";
 import { CR0_WP, CR4_PAE, EFER_NXE, MAX_MMU_PAGES, PT_A, PT_D, PT_P } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
-import { H_RESERVED_BITS } from "../policy/hazards.ts";
+import { H_CROSSING_HALF, H_RESERVED_BITS } from "../policy/hazards.ts";
 import { localFlush, needRemoteFlush, remoteFlush } from "../shadow/flush.ts";
 import { reclaimIfLow, zapPage } from "../shadow/page.ts";
 import { removeParent } from "../shadow/parents.ts";
@@ -59,9 +59,14 @@ export function laterPteWrite(
   let at = offset;
   let size = bytes;
   if (policy.widens !== null && bytes === 4 && (mmu.cpu.cr4 & CR4_PAE) !== 0) {
-    // Half an entry is taken for the whole. 3.1 leaves the offset, so that an upper half counts as misaligned.
-    size = 8;
-    if (policy.widens === "entry") at &= ~7;
+    // Half an entry is taken for the whole. 3.1 leaves the offset, so that an upper half counts as misaligned; later ones
+    // round it down first, and a write across two entries is seen in the first alone.
+    if (policy.widens === "entry" && (at & 7) > 4 && mmu.guarded[H_CROSSING_HALF]) {
+      mmu.guard(H_CROSSING_HALF, gfn, at);
+    } else {
+      size = 8;
+      if (policy.widens === "entry") at &= ~7;
+    }
   }
   mmu.count[C.mmu_pte_write]!++;
   let flooded = false;

@@ -71,3 +71,13 @@ export function serialInput(lab: Lab, command: Of<"serialInput">): void {
   input(lab, { kind: "serial", bytes: command.bytes });
   lab.wake();
 }
+
+/** Answers how many bytes the keyboard holds for the guest. */
+export function keys(lab: Lab, command: Of<"keys">): number {
+  const { pc } = lab.machine;
+  if (command.codes.length > 0 || pc === null) {
+    input(lab, { kind: "keys", codes: command.codes });
+    lab.wake();
+  }
+  return pc?.board.keyboard.waiting ?? 0;
+}

@@ -8,6 +8,7 @@ import { audit, describe, exportTrace, find, report } from "./ask.ts";
 import {
   deliverFault,
   edit,
+  keys,
   serialInput,
   setAudit,
   setHazard,
@@ -18,7 +19,7 @@ import {
   setUnimplemented,
 } from "./change.ts";
 import { cancelExperiment, startExperiment } from "./experiment.ts";
-import { loadGuest, openImage, openMachine, reset, saveMachine } from "./load.ts";
+import { loadGuest, openImage, openMachine, reset, saveDisk, saveMachine } from "./load.ts";
 import { breakpoint, pause, run, runTo, runToEvent, step } from "./run.ts";
 import {
   closeScenario,
@@ -57,6 +58,8 @@ const COMMANDS: { readonly [K in CommandName]: Carry<K> } = {
   edit,
   deliverFault,
   serialInput,
+  keys,
+  saveDisk,
   saveMachine,
   openMachine,
   find,

@@ -5,6 +5,7 @@
 
 import * as v from "valibot";
 import { CodecError, decode, encode, type Plain, seal, unseal } from "../../machine/codec.ts";
+import type { PcState } from "../../machine/pc.ts";
 import { logToPlain, restoreSnapshot, type Snapshot, takeSnapshot } from "../../machine/snapshot.ts";
 import { LabError } from "../error.ts";
 import type { Lab } from "../lab.ts";
@@ -30,11 +31,7 @@ const FORMAT = 1;
 const FILE_MOST = 2 ** 31;
 
 export function reset(lab: Lab): void {
-  if (lab.story.runner !== null) {
-    lab.story.reset(undefined);
-    return;
-  }
-  lab.load(lab.source, lab.machine.setup);
+  lab.restart();
 }
 
 export function loadGuest(lab: Lab, command: Of<"loadGuest">): void {
@@ -93,10 +90,28 @@ export function saveMachine(lab: Lab): Uint8Array {
       media: media === undefined ? null : mediaToPlain(media),
     },
     breakpoints: [...lab.context.breakpoints],
-    snapshot: takeSnapshot(lab.machine) as unknown as Plain,
+    snapshot: withoutMedia(takeSnapshot(lab.machine)) as unknown as Plain,
     log: logToPlain(lab.machine.log),
   };
   return seal(MAGIC, FORMAT, encode(body));
+}
+
+/** A snapshot whose drives' images are not in it: the source has them already. */
+const withoutMedia = (snapshot: Snapshot): Snapshot => withMedia(snapshot, {});
+
+function withMedia(snapshot: Snapshot, media: PcState["media"]): Snapshot {
+  const { pc } = snapshot;
+  return pc === null || pc === undefined ? snapshot : { ...snapshot, pc: { ...pc, media } };
+}
+
+/** A drive's image as the guest sees it. The file it came from is as it was. */
+export function saveDisk(lab: Lab, command: Of<"saveDisk">): Uint8Array {
+  const { pc } = lab.machine;
+  if (pc === null) throw new LabError("a bare machine has no disks: only a pc has them");
+  const disk = pc.board.disks[command.drive];
+  if (disk === null || disk === undefined)
+    throw new LabError(`there is no drive ${command.drive} on this machine`);
+  return disk.merged();
 }
 
 interface SavedMachine {
@@ -122,12 +137,13 @@ export function openMachine(lab: Lab, command: Of<"openMachine">): void {
     const setup = v.parse(MachineConfig, saved.snapshot.setup);
     checkSetup(setup);
     const source = sourceOf(saved);
-    openSource(source, setup);
-    const machine = restoreSnapshot({ ...saved.snapshot, setup }, lab.sharedTrace);
+    const { disks, floppy, rom } = openSource(source, setup);
+    const snapshot = withMedia({ ...saved.snapshot, setup }, { disks, floppy, rom });
+    const machine = restoreSnapshot(snapshot, lab.sharedTrace);
     lab.sharedTrace.clear();
     lab.source = source;
     lab.context.breakpoints.clear();
-    for (const eip of saved.breakpoints) lab.context.breakpoints.add(eip);
+    for (const address of saved.breakpoints) lab.context.breakpoints.add(address);
     lab.adopt(machine);
   } catch (error) {
     lab.sharedTrace.clock = old.cpu;

@@ -29,7 +29,7 @@ export function step(lab: Lab, command: Of<"step">): void {
 
 export function runTo(lab: Lab, command: Of<"runTo">): void {
   lab.pause();
-  lab.runTo = (command.address - lab.machine.cpu.csBase) >>> 0;
+  lab.runTo = command.address;
   lab.applyBreakpoints();
   lab.start(null);
 }
@@ -44,8 +44,7 @@ export function runToEvent(lab: Lab, command: Of<"runToEvent">): void {
 }
 
 export function breakpoint(lab: Lab, command: Of<"breakpoint">): void {
-  const eip = (command.address - lab.machine.cpu.csBase) >>> 0;
-  if (command.on) lab.context.breakpoints.add(eip);
-  else lab.context.breakpoints.delete(eip);
+  if (command.on) lab.context.breakpoints.add(command.address);
+  else lab.context.breakpoints.delete(command.address);
   lab.applyBreakpoints();
 }

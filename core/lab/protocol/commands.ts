@@ -17,6 +17,7 @@ import {
   whole,
 } from "./config.ts";
 import { CostTables } from "./experiments.ts";
+import { PC_COMMANDS } from "./pc.ts";
 import { STORY_COMMANDS } from "./stories.ts";
 import { TRACE_FORMATS } from "./trace-formats.ts";
 
@@ -147,6 +148,7 @@ export const Command = v.variant(
     /** Starts an experiment (ids in `Description.experiments`) with these cost tables; refused while another runs. */
     v.strictObject({ name: v.literal("startExperiment"), experiment: v.string(), costs: CostTables }),
     v.strictObject({ name: v.literal("cancelExperiment") }),
+    ...PC_COMMANDS,
     ...STORY_COMMANDS,
   ],
   (issue) => `unknown command ${issue.received}`,

@@ -57,6 +57,10 @@ export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
 export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
 export type TripleFault = v.InferOutput<typeof TripleFault>;
 
+/** `bare`: memory from 0 and a serial port; `pc`: a PC's hole, ROM and devices (docs/pc.md). */
+export const MachineKind = v.picklist(["bare", "pc"], "machine must be bare or pc");
+export type MachineKind = v.InferOutput<typeof MachineKind>;
+
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
   memory: v.pipe(

@@ -7,6 +7,7 @@ export * from "./config.ts";
 export * from "./experiments.ts";
 export * from "./files.ts";
 export * from "./messages.ts";
+export * from "./pc.ts";
 export * from "./stories.ts";
 export * from "./trace-formats.ts";
 export * from "./views.ts";

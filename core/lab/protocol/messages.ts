@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { Command } from "./commands.ts";
 import type { MachineConfig } from "./config.ts";
 import { whole } from "./config.ts";
+import type { PcStatus } from "./pc.ts";
 import { type ViewData, ViewRequest } from "./views.ts";
 
 const id = (what: string) => whole(0, Number.MAX_SAFE_INTEGER, what);
@@ -32,6 +33,7 @@ export type StopReason =
   | "paused"
   | "step"
   | "breakpoint"
+  | "watchpoint"
   | "event"
   | "hlt"
   | "max-instructions"
@@ -40,6 +42,12 @@ export type StopReason =
   | "debug-exit"
   | "finding"
   | "bug";
+
+/** The door for debuggers: nobody there yet, or one for whom the machine stands still, or runs. */
+export interface DebuggerStatus {
+  readonly port: number;
+  readonly state: "listening" | "stopped" | "running";
+}
 
 /** Always pushed when it changed: what the top bar and the status bar show. */
 export interface Status {
@@ -65,6 +73,10 @@ export interface Status {
   readonly mips: number;
   readonly audit: { readonly mode: string; readonly violations: number; readonly first: string };
   readonly traceOn: boolean;
+  /** Null while no debugger may attach. */
+  readonly debugger: DebuggerStatus | null;
+  /** Null on a bare machine. */
+  readonly pc: PcStatus | null;
   /** The experiment that runs beside the machine, or null. */
   readonly experiment: { readonly title: string; readonly done: number; readonly total: number } | null;
   /** What the guest wrote to its serial port: how many bytes, and its last line that is not empty. */

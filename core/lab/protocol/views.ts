@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { PHYSICAL_LIMIT, Space } from "./commands.ts";
 import { u32, whole } from "./config.ts";
 import type { ExperimentResultView, ExperimentView } from "./experiments.ts";
+import { type DevicesView, PC_VIEWS, type ScreenView } from "./pc.ts";
 import { type CompareView, type ScenarioView, STORY_VIEWS } from "./stories.ts";
 
 const AccessKind = v.picklist(["read", "write", "fetch"], "access must be read, write or fetch");
@@ -58,6 +59,7 @@ export const ViewRequest = v.variant(
     v.strictObject({ kind: v.literal("experiment") }),
     /** The last experiment's result. */
     v.strictObject({ kind: v.literal("experimentResult") }),
+    ...PC_VIEWS,
     ...STORY_VIEWS,
   ],
   (issue) => `unknown view ${issue.received}`,
@@ -440,6 +442,8 @@ export type ViewData =
   | CountersView
   | ConsoleView
   | AuditView
+  | ScreenView
+  | DevicesView
   | ExperimentView
   | ExperimentResultView
   | ScenarioView

@@ -126,12 +126,11 @@ function guessUpTo(lab: LabContext, to: number): number[] {
 function lineAt(lab: LabContext, address: number, current: number, next: number) {
   const bytes = peekLinear(lab, address);
   const insn = decodeHere(lab, bytes);
-  const eip = (address - lab.machine.cpu.csBase) >>> 0;
   const known = {
     address,
     symbol: lab.symbols.at(address),
     current: address === current,
-    breakpoint: lab.breakpoints.has(eip),
+    breakpoint: lab.breakpoints.has(address),
   };
   if (insn === null) {
     const line: DisassemblyLine = {
@@ -151,7 +150,7 @@ function lineAt(lab: LabContext, address: number, current: number, next: number)
   const line: DisassemblyLine = {
     ...known,
     bytes: hexBytes(bytes.subarray(0, length)),
-    text: disassemble(insn, eip | 0),
+    text: disassemble(insn, (address - lab.machine.cpu.csBase) | 0),
     target: targetOf(insn, address),
   };
   return { line, length };

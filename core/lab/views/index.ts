@@ -5,9 +5,11 @@ import type { LabContext } from "../context.ts";
 import type { ViewRequest } from "../protocol/index.ts";
 import { openAddressSpace } from "./address-space.ts";
 import { openCpu } from "./cpu.ts";
+import { openDevices } from "./devices.ts";
 import { openDisassembly } from "./disassembly.ts";
 import { openEvents } from "./events.ts";
 import { openMemory } from "./memory.ts";
+import { openScreen } from "./screen.ts";
 import { openShadowPage, openShadowPages } from "./shadow-pages.ts";
 import { openAudit, openConsole, openCounters, openExperiment, openExperimentResult } from "./small.ts";
 import { openCompare, openScenario } from "./stories.ts";
@@ -44,6 +46,10 @@ export function openView(lab: LabContext, request: ViewRequest): View {
       return openConsole(lab);
     case "audit":
       return openAudit(lab);
+    case "screen":
+      return openScreen(lab);
+    case "devices":
+      return openDevices(lab, request);
     case "experiment":
       return openExperiment(lab);
     case "experimentResult":

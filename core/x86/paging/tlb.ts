@@ -8,6 +8,7 @@
  */
 import { FRAME_CODE, FRAME_WATCHED, type HostMemory } from "../../memory/host-memory.ts";
 import type { TlbEntry } from "../door.ts";
+import { WATCH_READ, type Watchpoints } from "../watchpoints.ts";
 
 export const DTLB_ENTRIES = 1024;
 export const ITLB_ENTRIES = 256;
@@ -60,6 +61,9 @@ export class Tlb {
 
   /** Changes whenever a fetch translation may have gone: what the run loop remembers of blocks is then looked up again. */
   fetchEpoch = 1;
+
+  /** Pages that some accesses are not derived for, because somebody watches them; or null. Who sets it drops what is derived. */
+  watchpoints: Watchpoints | null = null;
 
   constructor(memory: HostMemory) {
     this.memory = memory;
@@ -192,13 +196,18 @@ export class Tlb {
     const la = this.tags[i]! & ~0xfff;
     const addend = ((hfn << 12) - la) | 0;
     const w = i * 2;
-    this.readSupervisor[w] = la;
-    this.readSupervisor[w + 1] = addend;
+    const barred = this.watchpoints === null ? 0 : this.watchpoints.bars(la);
     const user = (flags & TLB_U) !== 0;
-    if (user) {
-      this.readUser[w] = la;
-      this.readUser[w + 1] = addend;
+    if ((barred & WATCH_READ) === 0) {
+      this.readSupervisor[w] = la;
+      this.readSupervisor[w + 1] = addend;
+      if (user) {
+        this.readUser[w] = la;
+        this.readUser[w + 1] = addend;
+      }
     }
+    // A read for a write that follows takes the same entry as the write.
+    if (barred !== 0) return;
     const memory = this.memory;
     if (
       (flags & TLB_D) === 0 ||

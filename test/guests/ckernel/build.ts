@@ -30,8 +30,11 @@ export function canBuildCKernel(): boolean {
   }
 }
 
-/** @returns the ELF file. @throws with gcc's words when it does not build. */
-export function buildCKernel(): Uint8Array {
+/**
+ * @param more further options of gcc, behind the others
+ * @returns the ELF file. @throws with gcc's words when it does not build.
+ */
+export function buildCKernel(more: readonly string[] = []): Uint8Array {
   const dir = mkdtempSync(join(tmpdir(), "quadrant-ckernel-"));
   try {
     const run = (program: string, args: string[]) =>
@@ -40,11 +43,11 @@ export function buildCKernel(): Uint8Array {
     run("nasm", ["-f", "elf32", "-o", objects[0]!, "entry.asm"]);
     for (const source of SOURCES) {
       const object = join(dir, source.replace(/c$/, "o"));
-      run("gcc", [...CFLAGS, "-c", source, "-o", object]);
+      run("gcc", [...CFLAGS, ...more, "-c", source, "-o", object]);
       objects.push(object);
     }
     const out = join(dir, "ckernel.elf");
-    run("gcc", [...CFLAGS, "-Wl,-T,link.ld,--build-id=none,-z,noexecstack", "-o", out, ...objects]);
+    run("gcc", [...CFLAGS, ...more, "-Wl,-T,link.ld,--build-id=none,-z,noexecstack", "-o", out, ...objects]);
     return new Uint8Array(readFileSync(out));
   } finally {
     rmSync(dir, { recursive: true, force: true });

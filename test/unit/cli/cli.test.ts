@@ -7,6 +7,7 @@ import { findGuest } from "../../../core/guests/index.ts";
 import type { RunReport } from "../../../core/lab/report.ts";
 import { main } from "../../../electron/cli/cli.ts";
 import type { CliIo } from "../../../electron/cli/io.ts";
+import { tellingKernel, writerRom } from "../images/pc-programs.ts";
 
 const schema: unknown = JSON.parse(readFileSync("docs/run-report.schema.json", "utf8"));
 const validate = new Ajv({ strict: false }).compile(schema as object);
@@ -132,6 +133,45 @@ describe("run", () => {
   });
 });
 
+describe("run on a pc", () => {
+  test("a Linux kernel finds its selectors, its command line and its initrd, under none and B", async () => {
+    files.set("bzImage", tellingKernel());
+    files.set("initrd", Uint8Array.of(0x21, 0, 0));
+    for (const policy of ["none", "B"]) {
+      out = "";
+      const words = `run bzImage --initrd initrd --append hi --serial - --policy ${policy} --json r.json`;
+      expect(await quadrant(words), err.join()).toBe(0);
+      expect(out).toBe("\x10\x18hi!");
+      expect(report("r.json")).toMatchObject({
+        image: { kind: "linux" },
+        machine: { kind: "pc", memory: 256 << 20 },
+        stop: { reason: "hlt" },
+      });
+    }
+  });
+
+  test("a disk is never changed; --save-disk writes what the guest left", async () => {
+    const disk = new Uint8Array(200 * 512 - 12);
+    disk.fill(7, 512, 1024);
+    disk.fill(9, 150 * 512);
+    const before = disk.slice();
+    files.set("disk.img", disk);
+    files.set("writer.rom", writerRom());
+    const words = "run disk.img --kind disk --rom writer.rom --serial - --save-disk after.img --policy none";
+    expect(await quadrant(words), err.join()).toBe(0);
+    expect(out).toBe("A");
+    expect(disk).toEqual(before);
+    const saved = holes.get("after.img")!;
+    expect(saved.size).toBe(200 * 512);
+    const whole = new Uint8Array(saved.size);
+    for (const { offset, bytes } of saved.chunks) whole.set(bytes, offset);
+    const wanted = new Uint8Array(saved.size);
+    wanted.set(before);
+    wanted.fill(0x42, 0, 512);
+    expect(whole).toEqual(wanted);
+  });
+});
+
 describe("refusals: exit code 2 and one sentence", () => {
   test.each([
     ["run nothing.bin", /nothing.bin cannot be read: .* built-in guests are quadrant/],
@@ -142,6 +182,9 @@ describe("refusals: exit code 2 and one sentence", () => {
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],
     ["run quadrant --memory 5000001", /multiple of 4096/],
     ["run --policy B", /which image/],
+    ["run quadrant --disk none.img", /none.img cannot be read/],
+    ["run quadrant --initrd none", /none cannot be read/],
+    ["run quadrant --save-disk x", /--save-disk is given once, and the machine has no disk/],
     ["frobnicate", /no command/],
   ])("%s", async (words, sentence) => {
     expect(await quadrant(words)).toBe(2);

@@ -107,6 +107,22 @@ describe("compare", () => {
     expect(out).toContain("memory at gpa 0x100002000: 0xabcd under B (--hazards), 0x0 under B (--hazards-b)");
   });
 
+  test("nested paging beside itself: the host tables, and a walk cache on one side alone", async () => {
+    const story = "compare nested-walk-cache --policies nested,nested";
+    expect(await quadrant(`${story} --nested-levels 3,4 --until shadow`)).toBe(0);
+    expect(out).toContain("the host tables hold the same under nested (first) and nested (second)");
+    expect(await quadrant(`${story} --walk-cache 4,0`)).toBe(1);
+    expect(out).toContain("the guest sees a difference");
+    expect(out).toContain("reads 0x21312d61 under nested (first), reads 0x21312d62 under nested (second)");
+    expect(await quadrant("compare quadrant --policies nested,B --until shadow")).toBe(2);
+    expect(err.at(-1)).toMatch(/host tables \(guest-physical to host\) and B a shadow/);
+    expect(await quadrant("compare quadrant --policies P,B --walk-cache 4")).toBe(2);
+    expect(err.at(-1)).toMatch(/name nested in --policies/);
+    expect(await quadrant(`${story} --nested-levels 3,4,3`)).toBe(2);
+    expect(await quadrant(`${story} --walk-cache 4,65`)).toBe(2);
+    expect(err.at(-1)).toMatch(/from 0 to 64, not "65"/);
+  });
+
   test("what cannot be done is said", async () => {
     expect(await quadrant("compare quadrant")).toBe(2);
     expect(err.at(-1)).toMatch(/say which two policies/);

@@ -13,6 +13,8 @@ describe("parseAppRequest", () => {
       { name: "save", file: "quadrant.quadrant", bytes: new Uint8Array(3) },
       { name: "menu", items: [{ id: "run", title: "Run", menu: "Machine", key: "F5", enabled: true }] },
       { name: "restartHost" },
+      { name: "gdb", port: 1234 },
+      { name: "gdb", port: null },
     ];
     for (const request of requests) expect(parseAppRequest(request)).toEqual({ ok: true, request });
   });
@@ -30,6 +32,11 @@ describe("parseAppRequest", () => {
     [{ name: "menu", items: [{ id: "", title: "x", menu: "File", key: "", enabled: true }] }, /needs an id/],
     [{ name: "menu", items: Array(501).fill(null) }, /./],
     [{ name: "restartHost", extra: 1 }, /extra/],
+    [{ name: "gdb" }, /./],
+    [{ name: "gdb", port: "1234" }, /a port is a number/],
+    [{ name: "gdb", port: 65536 }, /from 0 to 65535/],
+    [{ name: "gdb", port: 1.5 }, /a port is a whole number/],
+    [{ name: "gdb", port: 1, host: "0.0.0.0" }, /host/],
   ])("refuses %j in words", (data, words) => {
     const answer = parseAppRequest(data);
     expect(answer.ok).toBe(false);

@@ -15,6 +15,7 @@ import {
 import { fromSparse, toSparse } from "../../../core/lab/sparse.ts";
 import { CodecError } from "../../../core/machine/codec.ts";
 import { multibootHeader } from "../images/make-elf.ts";
+import { writerRom } from "../images/pc-programs.ts";
 
 const MIB = 1 << 20;
 const HALT = Uint8Array.of(0xfa, 0xf4);
@@ -59,6 +60,26 @@ describe("an opened image", () => {
     expect(lab.source.media).toMatchObject({ commandLine: "a b", modules, disks: [] });
     lab.command({ name: "reset" });
     expect(word(modulesAt())).toBe(0x04030201);
+  });
+
+  test("keeps its drives in a saved machine, the image once and the guest's sectors over it", () => {
+    const disk = new Uint8Array(3 * MIB).fill(5);
+    open({ bytes: disk, kind: "disk", media: { rom: writerRom() }, config: { memory: 4 * MIB } });
+    lab.command({ name: "run" });
+    for (let i = 0; i < 100 && lab.running; i++) lab.slice(100_000);
+    expect(lab.machine.pc?.board.disks[0]?.written).toBe(1);
+    const saved = new Uint8Array(lab.command({ name: "saveMachine" }) as Uint8Array);
+    expect(saved.length).toBeGreaterThan(3 * MIB);
+    expect(saved.length).toBeLessThan(6 * MIB);
+    lab.command({ name: "loadGuest", guest: "quadrant" });
+    lab.command({ name: "openMachine", bytes: saved });
+    const sectors = new Uint8Array(1024);
+    const again = lab.machine.pc?.board.disks[0];
+    again?.read(0, sectors, 0);
+    again?.read(1, sectors, 512);
+    expect([sectors[0], sectors[511], sectors[512]]).toEqual([0x42, 0x42, 5]);
+    lab.command({ name: "reset" });
+    expect(lab.machine.pc?.board.disks[0]?.written).toBe(0);
   });
 
   test("is named in the report, with its machine", () => {
