@@ -334,7 +334,9 @@ describe.skipIf(!there)("gdb on the PC", () => {
     expect(text).toMatch(/Old value = 0\s+New value = 4660/);
     expect(text).toMatch(/^eip +0x106 /m);
     expect(text).toContain("Cannot access memory at address 0xa0000");
-    expect(text).toMatch(/0xb8000:\t0x\w\w\t0x\w\w/);
+    // Errors come on a pipe of their own, in between.
+    expect(text).toContain("0xb8000:");
+    expect(text).not.toContain("Cannot access memory at address 0xb8000");
   });
 });
 
