@@ -218,15 +218,22 @@ describe.skipIf(!there)("gdb on the built-in kernels", () => {
     const first = await attached.gdb([`hbreak *${PAGE_FAULT}`, "continue", "detach"]);
     expect(first.text).toContain("Breakpoint 1");
     expect(lab.debugPoints.watchpoints).toEqual([]);
-    for (let i = 0; i < 200 && lab.running; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let i = 0; i < 6000 && lab.running; i++) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(lab.machine.stop.reason).toBe("hlt");
+    const done = join(tmpdir(), `quadrant-gdb-${process.pid}-${attached.port}`);
     let second: Promise<{ text: string }> | null = null;
-    const again = await attached.gdb(["info registers eip", "shell sleep 1", "kill"], {
-      meanwhile: (_child, text) => {
-        if (/^eip /m.test(text)) second ??= attached.gdb(["info registers eip"]);
+    const again = await attached.gdb(
+      ["info registers eip", `shell while [ ! -e ${done} ]; do sleep 0.1; done`, "kill"],
+      {
+        meanwhile: (_child, text) => {
+          if (/^eip /m.test(text)) {
+            second ??= attached.gdb(["info registers eip"]).finally(() => writeFileSync(done, ""));
+          }
+        },
       },
-    });
+    );
     expect(again.text).toMatch(/^eip +0xc01004d9 /m);
+    rmSync(done);
     expect((await second!).text).toContain("another gdb is attached to this machine");
   });
 });
@@ -297,16 +304,16 @@ describe.skipIf(!there)("gdb on a few bytes", () => {
 });
 
 describe.skipIf(!there)("gdb on the PC", () => {
-  test.each(["none", "B"])("from the reset vector into a boot sector under %s", async (policy) => {
-    const sector = new Uint8Array(512);
-    // mov ax, 0x1234; mov [0x7e00], ax; jmp back to the store
-    sector.set([0xb8, 0x34, 0x12, 0xa3, 0x00, 0x7e, 0xeb, 0xfb, 0x90]);
-    sector.set([0x55, 0xaa], 510);
-    attached = await Attached.image(sector, "boot-sector", policy, { machine: "pc" }).open();
+  test.each(["none", "B"])("from the reset vector on, in a ROM, under %s", async (policy) => {
+    // At the reset vector: jmp F000:0100. There: mov ax, 0x1234; mov [0x7e00], ax; jmp back to the store.
+    const rom = new Uint8Array(0x10000).fill(0x90);
+    rom.set([0xea, 0x00, 0x01, 0x00, 0xf0], 0xfff0);
+    rom.set([0xb8, 0x34, 0x12, 0xa3, 0x00, 0x7e, 0xeb, 0xfb], 0x100);
+    attached = await Attached.image(rom, "rom", policy, { machine: "pc" }).open();
     const { text } = await attached.gdb(
       [
-        ...["info registers eip cs_base", "x/i $cs_base + $eip", "stepi", "info registers cs"],
-        ...["hbreak *0x7c00", "continue", "info registers eip", "x/2i $eip", "stepi", "info registers ax"],
+        ...["info registers eip cs_base", "x/i $cs_base + $eip", "hbreak *0xf0100", "continue"],
+        ...["info registers eip cs", "x/2i $cs_base + $eip", "stepi", "info registers ax"],
         ...[
           "watch *(short *)0x7e00",
           "continue",
@@ -320,13 +327,16 @@ describe.skipIf(!there)("gdb on the PC", () => {
     );
     expect(text).toMatch(/^eip +0xfff0 /m);
     expect(text).toMatch(/^cs_base +0xffff0000 /m);
-    expect(text).toMatch(/Breakpoint 1, 0x00007c00/);
-    expect(text).toMatch(/mov +\$0x1234,%ax/);
+    expect(text).toMatch(/0xfffffff0:\tljmp /);
+    expect(text).toMatch(/^eip +0x100 /m);
+    expect(text).toMatch(/^cs +0xf000 /m);
     expect(text).toMatch(/^ax +0x1234 /m);
     expect(text).toMatch(/Old value = 0\s+New value = 4660/);
-    expect(text).toMatch(/^eip +0x7c06 /m);
+    expect(text).toMatch(/^eip +0x106 /m);
     expect(text).toContain("Cannot access memory at address 0xa0000");
-    expect(text).toMatch(/0xb8000:\t0x\w\w\t0x\w\w/);
+    // Errors come on a pipe of their own, in between.
+    expect(text).toContain("0xb8000:");
+    expect(text).not.toContain("Cannot access memory at address 0xb8000");
   });
 });
 
