@@ -155,7 +155,8 @@ export function tellStore(cpu: Cpu, insn: Insn, hfn: number): void {
   if (insn.hot === HOT_STORE_REG || insn.hot === HOT_STORE_PLAIN) exit.value = cpu.regs[insn.dst]!;
   else if (insn.hot === HOT_STORE_IMM) exit.value = insn.imm;
   else return;
-  if ((cpu.regs[REST]! & FLAGS_STEPWISE) === 0) exit.storeFrom = hfn;
+  // Watchpoints hear of stores that go the whole way alone.
+  if ((cpu.regs[REST]! & FLAGS_STEPWISE) === 0 && cpu.watchpoints === null) exit.storeFrom = hfn;
 }
 
 /**

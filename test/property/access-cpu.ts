@@ -52,6 +52,7 @@ export class AccessCpu implements Processor {
   readonly paging: Paging;
   intercepts = 0;
   emulator: EmulatorPort | null = null;
+  readonly emulatedOpcode = -1;
   readonly mmio = null;
   faulted = false;
   pendingVector = -1;
@@ -60,6 +61,7 @@ export class AccessCpu implements Processor {
   readonly exit: ExitInfo = {
     reason: EXIT_NONE,
     gva: 0,
+    storeFrom: -1,
     error: 0,
     cr: 0,
     value: 0,
