@@ -99,13 +99,19 @@ export class AtaChannel implements PortDevice, Timed {
 
   private statusNow(): number {
     // A device that is not there: device 0 answers for it with 0 when it is there itself (ATA/ATAPI-5, 9.16.1).
-    if (this.disk === null) return this.disks[0] === null && this.disks[1] === null ? 0xff : 0;
+    if (this.disk === null) return this.empty ? 0xff : 0;
     return this.status;
   }
 
   // ---- ports ----
 
+  /** No device drives the bus of an empty channel, nor takes what is written (a driver tells by that). */
+  private get empty(): boolean {
+    return this.disks[0] === null && this.disks[1] === null;
+  }
+
   readPort(offset: number): number {
+    if (this.empty) return 0xff;
     switch (offset) {
       case 0:
         return this.readData();

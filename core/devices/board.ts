@@ -31,7 +31,7 @@ import { ELCR_PORT, PIC_MASTER_PORT, PIC_SLAVE_PORT, PicPair, type PicState } fr
 import { PIT_PORT, Pit, type PitState, PORT_B } from "./pit.ts";
 import type { PortBus } from "./port-bus.ts";
 import { RTC_PORT, Rtc, type RtcState } from "./rtc.ts";
-import { COM2_PORT, Uart, type UartState } from "./uart.ts";
+import { COM2_PORT, SerialPort, type SerialState } from "./serial.ts";
 import { VGA_PORT, VGA_PORTS, type VgaState, VgaText } from "./vga-text.ts";
 
 export const IRQ_TIMER = 0;
@@ -75,7 +75,7 @@ export interface BoardState {
   readonly keyboard: KeyboardState;
   readonly ata: AtaState;
   readonly disks: readonly (DiskState | null)[];
-  readonly com2: UartState;
+  readonly com2: SerialState;
   readonly vga: VgaState;
   readonly apic: LocalApicState;
   readonly ioApic: IoApicState;
@@ -96,7 +96,7 @@ export class Board implements MmioBus {
   readonly keyboard: Keyboard;
   readonly ata: AtaChannel;
   readonly disks: readonly [Disk | null, Disk | null];
-  readonly com2: Uart;
+  readonly com2: SerialPort;
   readonly vga: VgaText;
   readonly apic: LocalApic;
   readonly ioApic: IoApic;
@@ -153,9 +153,10 @@ export class Board implements MmioBus {
     };
     this.disks = [disk(0), disk(1)];
     this.ata = new AtaChannel(clock, this.disks, (level) => this.setIrq(IRQ_ATA, level));
-    this.com2 = new Uart(
+    this.com2 = new SerialPort(
       (level) => this.setIrq(IRQ_COM2, level),
       () => {},
+      "pc",
     );
     this.vga = new VgaText(clock);
     this.post = new PostPort((value) => wires.post(value));

@@ -7,7 +7,7 @@ export {
   KVM_HALTED,
   KVM_SHUTDOWN,
   KVM_UNIMPLEMENTED,
-} from "./exits/handle.ts";
+} from "./exits/disposition.ts";
 export { EXITS, type ExitRow, interceptsOf, type TlbKind } from "./exits/table.ts";
 export { type GuestWalk, Kvm, type KvmOptions } from "./kvm.ts";
 export * from "./layout.ts";

@@ -26,7 +26,14 @@ import {
 import { EVENT_WORDS, Trace } from "../trace/trace.ts";
 import { LabError } from "./error.ts";
 import type { Lab } from "./lab.ts";
-import type { Command, ComparedEvent, ComparedPage, ComparedPair, CompareView } from "./protocol/index.ts";
+import {
+  type Command,
+  type ComparedEvent,
+  type ComparedPage,
+  type ComparedPair,
+  type CompareView,
+  sideNames,
+} from "./protocol/index.ts";
 import { openSource } from "./source.ts";
 
 type Wanted = Extract<Command, { name: "compare" }>;
@@ -100,7 +107,8 @@ export class Comparison {
     try {
       pair.lockStep ??= this.begin(pair.policies, this.wanted, this.snapshot);
       if (!pair.lockStep.advance(budget)) return;
-      if (pair.lockStep.difference !== null) pair.explanation = explain(pair.lockStep, [...pair.policies]);
+      if (pair.lockStep.difference !== null)
+        pair.explanation = explain(pair.lockStep, sideNames(pair.policies));
     } catch (error) {
       pair.error = error instanceof Error ? error.message : String(error);
     }

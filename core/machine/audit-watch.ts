@@ -45,6 +45,16 @@ export class AuditWatch {
     return incremental === null ? machine.setup.audit === "full" : incremental.mustStep;
   }
 
+  /** True while every boundary is looked at. */
+  get looks(): boolean {
+    return this.incremental !== null || this.machine.setup.audit === "full";
+  }
+
+  /** True when there is something to stop at (`take`). */
+  get stops(): boolean {
+    return this.stopFor !== null;
+  }
+
   /** Audits the whole machine: what is wrong at this boundary. */
   audit(): AuditReport {
     const { kvm } = this.machine;

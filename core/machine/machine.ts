@@ -24,6 +24,7 @@ import { FRAME_SHADOW, type HostMemory } from "../memory/host-memory.ts";
 import type { MemorySlots } from "../memory/slots.ts";
 import { EV_POLICY, EV_SERIAL_OUT, EV_TRIPLE_FAULT, FLUSH_RESET_CONTEXT } from "../trace/events.ts";
 import { Trace } from "../trace/trace.ts";
+import { ATT_YIELD } from "../x86/attention.ts";
 import { GuestBus } from "../x86/bus.ts";
 import { Cpu } from "../x86/cpu.ts";
 import {
@@ -138,6 +139,7 @@ export class Machine {
       (byte) => {
         if (trace.on) trace.emit(EV_SERIAL_OUT, byte);
       },
+      setup.machine === "pc" ? "pc" : "direct",
     );
     this.ports.claim(COM1_PORT, COM1_PORTS, this.serial);
     this.pc =
@@ -232,6 +234,9 @@ export class Machine {
     } catch (error) {
       this.bug(error);
       return false;
+    } finally {
+      this.cpu.answer = null;
+      this.cpu.answered = false;
     }
   }
 
@@ -242,6 +247,8 @@ export class Machine {
     // What an input broke stops the machine before anything runs.
     const broken = this.watch.take();
     if (broken !== null) return this.halt("finding", broken);
+    // With nobody to look at each boundary, the guest goes on where its exit was answered.
+    cpu.answer = this.watch.looks || this.stopAtEvents !== null ? null : this.answer;
     const board = this.pc?.board ?? null;
     this.idled = 0;
     while (cpu.time < goal) {
@@ -255,7 +262,8 @@ export class Machine {
       if (stepwise && this.atBreakpoint()) return this.halt("breakpoint", hex(cpu.eip));
       if (stepwise) this.watch.begin(cpu.eip >>> 0);
       const code = stepwise ? cpu.step(STEP_NORMAL) : cpu.run(limit - cpu.time);
-      const disposition = code === RUN_EXIT ? this.handleExit() : code;
+      const disposition = code !== RUN_EXIT ? code : cpu.answered ? this.disposition : this.handleExit();
+      cpu.answered = false;
       this.watch.behindBoundary(code === RUN_EXIT);
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
@@ -329,6 +337,15 @@ export class Machine {
       this.waiting ? "halted with interrupts on: it waits for input" : "halted with interrupts off",
     );
   }
+
+  /** What `handleExit` said to an exit that was answered within a run. */
+  private disposition = RUN_RETIRED;
+  /** Cpu.answer. */
+  private readonly answer = (): boolean => {
+    this.disposition = this.handleExit();
+    // A device may have asked for the boundary.
+    return this.disposition === RUN_RETIRED && !this.watch.stops && (this.cpu.attention & ATT_YIELD) === 0;
+  };
 
   /** Lets the hypervisor handle the exit. Answers RUN_RETIRED (go on) or another RUN_ reason. */
   private handleExit(): number {

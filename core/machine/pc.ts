@@ -141,6 +141,7 @@ export class Pc {
     this.resetWanted = false;
     if (trace.on) trace.emit(EV_RESET, cpu.linearIp);
     this.board.reset();
+    this.machine.serial.reset();
     this.placeShadow();
   }
 

@@ -29,6 +29,8 @@ export class MemorySlots {
   private readonly gfn1: number;
   private readonly end1: number;
   private readonly delta1: number;
+  /** The dirty log of the first slot. */
+  private readonly dirty0: Uint8Array;
   private readonly gfn2: number;
   private readonly end2: number;
   private readonly delta2: number;
@@ -42,6 +44,7 @@ export class MemorySlots {
       throw new RangeError(`one to ${MEMORY_SLOTS} memory slots are possible`);
     this.slots = slots;
     this.dirty = slots.map((s) => new Uint8Array((s.pages + 7) >> 3));
+    this.dirty0 = this.dirty[0]!;
     const part = (i: number): readonly [number, number, number] => {
       const slot = slots[i];
       return slot === undefined ? [-1, -1, 0] : [slot.gfn, slot.gfn + slot.pages, slot.hfn - slot.gfn];
@@ -86,6 +89,11 @@ export class MemorySlots {
 
   /** KVM's mark_page_dirty: sets the page's bit in its slot's dirty log. Nothing happens without a slot. */
   markDirty(gfn: number): void {
+    if (gfn >= this.gfn0 && gfn < this.end0) {
+      const page = gfn - this.gfn0;
+      this.dirty0[page >> 3]! |= 1 << (page & 7);
+      return;
+    }
     const slot = this.slotOf(gfn);
     if (slot < 0) return;
     const page = gfn - this.slots[slot]!.gfn;

@@ -35,6 +35,7 @@ export function pageFault(cpu: Cpu, la: number, error: number): void {
     exit.vectoringType = cpu.vectoringType;
     exit.vectoringVector = cpu.vectoringVector;
     exit.vectoringError = cpu.vectoringError;
+    exit.storeFrom = -1;
     cpu.stopCode = RUN_EXIT;
     return;
   }
@@ -218,14 +219,14 @@ export function linearCheck(cpu: Cpu, la: number, size: number, access: number):
 }
 
 export function readSlow(cpu: Cpu, seg: number, ea: number, size: number): number {
-  const la = linearOf(cpu, seg, ea, size, false);
+  const la = ((cpu.flat >>> seg) & 1) !== 0 ? ea : linearOf(cpu, seg, ea, size, false);
   if (cpu.faulted || misaligned(cpu, la, size)) return 0;
   if (cpu.watchingData) watchData(cpu, la, size, false);
   return linearRead(cpu, la, size, userBit(cpu));
 }
 
 export function writeSlow(cpu: Cpu, seg: number, ea: number, size: number, value: number): void {
-  const la = linearOf(cpu, seg, ea, size, true);
+  const la = ((cpu.flat >>> seg) & 256) !== 0 ? ea : linearOf(cpu, seg, ea, size, true);
   if (cpu.faulted || misaligned(cpu, la, size)) return;
   if (cpu.watchingData) watchData(cpu, la, size, true);
   linearWrite(cpu, la, size, value, userBit(cpu));

@@ -31,11 +31,14 @@ export const FLAT_CODE = 0x2_0000;
 /** Numbers of Insn.hot that more than the run loop knows (hot.ts has the others). */
 export const HOT_END = 1; // not an instruction: a block's end
 export const HOT_NOP = 2;
+export const HOT_STORE_REG = 6; // MOV m32, r32
+export const HOT_STORE_IMM = 7; // MOV m32, imm32
 export const HOT_JMP = 69;
 export const HOT_CALL = 71;
 export const HOT_CALL_ON = 72; // CALL, and the block goes on at its target
 export const HOT_RET = 73;
 export const HOT_RET_ON = 74; // RET, and the block goes on where it is expected to return to
+export const HOT_STORE_PLAIN = 89; // MOV m32, r32 without an index register
 
 /** What an instruction of the run loop's own accesses (Insn.touch). */
 export const TOUCH_NONE = 0; // nothing, or two things

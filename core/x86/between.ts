@@ -4,11 +4,23 @@
  */
 
 import { pageFault, userBit } from "./access.ts";
-import { ATT_LIMIT, FLAT_STACK, JUMP_ENTRIES, TOUCH_PUSH, TOUCH_READ, TOUCH_WRITE } from "./attention.ts";
+import {
+  ATT_LIMIT,
+  FLAGS_STEPWISE,
+  FLAT_STACK,
+  HOT_STORE_IMM,
+  HOT_STORE_PLAIN,
+  HOT_STORE_REG,
+  JUMP_ENTRIES,
+  TOUCH_PUSH,
+  TOUCH_READ,
+  TOUCH_WRITE,
+} from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
-import { ACCESS_WRITE, RUN_RETIRED } from "./door.ts";
+import { ACCESS_FETCH, ACCESS_WRITE, EXIT_PF, RUN_EXIT, RUN_RETIRED } from "./door.ts";
 import { fetchBlock } from "./fetch.ts";
+import { REST } from "./flags.ts";
 import { ESP } from "./isa/exec/operand.ts";
 import { CS, type Insn, REPEAT, STOP } from "./isa/insn.ts";
 
@@ -27,9 +39,24 @@ export function nextBlock(cpu: Cpu): Block | null {
   const eip = cpu.eip;
   const slot = (eip ^ (eip >>> 12)) & (JUMP_ENTRIES - 1);
   const tags = cpu.jumpTags;
-  if (tags[slot * 2] === eip && tags[slot * 2 + 1] === cpu.tlb.fetchEpoch) {
-    const block = cpu.jumpBlocks[slot]!;
-    if (block.first !== STALE) return block;
+  if (tags[slot * 2] === eip) {
+    const block = cpu.jumpBlocks[slot] ?? null;
+    if (block !== null && block.first !== STALE) {
+      if (tags[slot * 2 + 1] === cpu.tlb.fetchEpoch) return block;
+      // The TLB has been flushed, or the like: mostly the page is where it was.
+      if (cpu.csFlat && block.big === cpu.csBig && block.hfn2 < 0) {
+        const la = (eip + cpu.csBase) | 0;
+        const i = cpu.paging.lookup(la, userBit(cpu) | ACCESS_FETCH);
+        if (i < 0) {
+          pageFault(cpu, la, cpu.paging.error);
+          return null;
+        }
+        if (cpu.tlb.hfns[i] === block.hfn && block.offset === (la & 0xfff)) {
+          tags[slot * 2 + 1] = cpu.tlb.fetchEpoch;
+          return block;
+        }
+      }
+    }
   }
   const block = fetchBlock(cpu);
   if (block !== null && block.hfn >= 0) {
@@ -38,6 +65,20 @@ export function nextBlock(cpu: Cpu): Block | null {
     cpu.jumpBlocks[slot] = block;
   }
   return block;
+}
+
+/** Value of `near` that no link has. */
+export const NEVER_NEAR = -1;
+
+/**
+ * A link within a page of one frame holds in every fetch epoch: whoever runs the block it leads from has looked up the
+ * translation of the page, and so that of the block it leads to. It holds for one base and one D of CS (`nearEpoch`).
+ */
+export function isNear(cpu: Cpu, from: Block, start: number, next: Block, to: number): boolean {
+  const base = cpu.csBase;
+  return (
+    from.hfn === next.hfn && from.hfn2 < 0 && next.hfn2 < 0 && (((start + base) ^ (to + base)) & ~0xfff) === 0
+  );
 }
 
 /** Instructions of `block` that may run before a breakpoint, or the end of CS, has to be looked at. */
@@ -95,13 +136,40 @@ export function refill(cpu: Cpu, insn: Insn): number {
   return fast[w] === page ? FOUND : UNKNOWN;
 }
 
-/** The end of a chain at an instruction that did not retire; `some`: others did. */
+/** An instruction of a chain did not retire; `some`: others did. */
 export function stopped(cpu: Cpu, insn: Insn, behind: number, some: boolean): number {
   cpu.retired += insn.count - 1;
   if (some) cpu.midRep = false;
   cpu.eip = (behind - insn.length) | 0;
   if (cpu.stopCode >= 0) nameStop(cpu, insn);
   return RETIRED_STOP;
+}
+
+/**
+ * The access of an instruction of the loop's own, in a whole block of `hfn`, has faulted. When that is an exit, and the
+ * instruction is a plain store, the exit says so.
+ */
+export function tellStore(cpu: Cpu, insn: Insn, hfn: number): void {
+  const { exit } = cpu;
+  if (cpu.stopCode !== RUN_EXIT || exit.reason !== EXIT_PF || cpu.attention !== 0) return;
+  if (insn.hot === HOT_STORE_REG || insn.hot === HOT_STORE_PLAIN) exit.value = cpu.regs[insn.dst]!;
+  else if (insn.hot === HOT_STORE_IMM) exit.value = insn.imm;
+  else return;
+  if ((cpu.regs[REST]! & FLAGS_STEPWISE) === 0) exit.storeFrom = hfn;
+}
+
+/**
+ * Has an exit of the chain's answered on the spot, where somebody does. True: the guest goes on, at EIP, with whatever is
+ * pending. False: the run comes back.
+ */
+export function answerExit(cpu: Cpu): boolean {
+  if (cpu.stopCode !== RUN_EXIT || cpu.answer === null) return false;
+  cpu.faulted = false;
+  cpu.stopCode = -1;
+  if (cpu.answer()) return true;
+  cpu.answered = true;
+  cpu.stopCode = RUN_EXIT;
+  return false;
 }
 
 /**

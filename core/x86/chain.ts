@@ -14,22 +14,27 @@
 
 import { FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, TOUCH_NONE } from "./attention.ts";
 import {
+  answerExit,
   FAULTED,
   FOUND,
   goOn,
+  isNear,
+  NEVER_NEAR,
   nextBlock,
   RETIRED_STOP,
   refill,
   roomIn,
   STEP_NEXT,
   stopped,
+  tellStore,
 } from "./between.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
 import { RUN_RETIRED } from "./door.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
 import { EBP, ESP } from "./isa/exec/operand.ts";
-import { BRANCH, type Insn, NEXT, REPEAT } from "./isa/insn.ts";
+import { BRANCH, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
+import { FAST_EMPTY } from "./paging/tlb.ts";
 
 /**
  * Runs at most `budget` units from EIP on: RUN_RETIRED, RETIRED_STOP or STEP_NEXT. The processor's EIP, its time and what
@@ -40,6 +45,8 @@ export function chain(cpu: Cpu, budget: number): number {
   /** Units left at the block's first instruction, and those that `cpu.retired` knows of. */
   let left = budget | 0;
   let known = left;
+  /** Units that were left when the chain began, or behind the last exit that was answered. */
+  let since = left;
   const tlb = cpu.tlb;
   const regs = cpu.regs;
   const i32 = cpu.i32;
@@ -50,6 +57,8 @@ export function chain(cpu: Cpu, budget: number): number {
   /** EIP of the block's first instruction. */
   let start = cpu.eip | 0;
   let n = block.count | 0;
+  /** The fetch epoch in which the translation of the block's page was looked up. */
+  let looked = tlb.fetchEpoch | 0;
   /** Not 0: somebody wants to look up when the block ends. */
   let look = cpu.attention | 0;
   if (look !== 0) {
@@ -70,6 +79,10 @@ export function chain(cpu: Cpu, budget: number): number {
       const flat = cpu.flat | 0;
       const writable = flat >>> 8;
       const epoch = tlb.fetchEpoch | 0;
+      const near = epoch === looked ? cpu.nearEpoch | 0 : NEVER_NEAR;
+      /** The page that the stack was last found in, readable and writable, and host byte minus address there. */
+      let stackPage = FAST_EMPTY;
+      let stackAdd = 0;
       let away = 0;
       if (whole !== 0) {
         run: for (;;) {
@@ -685,18 +698,28 @@ export function chain(cpu: Cpu, budget: number): number {
               case 64: // PUSH r32
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.dst]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = regs[insn.dst]!;
                   regs[ESP] = sp;
                   break;
                 }
               case 65: // PUSH imm32
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = insn.imm;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = insn.imm;
                   regs[ESP] = sp;
                   break;
                 }
@@ -716,9 +739,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 67: // POP r32
                 {
                   const sp = regs[ESP]!;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastRead[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastRead[w + 1]!;
+                    stackPage = fastWrite[w] === page ? page : FAST_EMPTY;
+                  }
+                  const v = i32[((sp + stackAdd) | 0) >> 2]!;
                   regs[ESP] = sp + 4;
                   regs[insn.dst] = v;
                   break;
@@ -741,9 +769,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 71: // CALL rel
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = (start + insn.end) | 0;
                   regs[ESP] = sp;
                   to = (start + insn.goes) | 0;
                   break straight;
@@ -751,18 +784,28 @@ export function chain(cpu: Cpu, budget: number): number {
               case 72: // CALL rel, which the block follows
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = (start + insn.end) | 0;
                   regs[ESP] = sp;
                   break;
                 }
               case 73: // RET
                 {
                   const sp = regs[ESP]!;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastRead[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastRead[w + 1]!;
+                    stackPage = fastWrite[w] === page ? page : FAST_EMPTY;
+                  }
+                  const v = i32[((sp + stackAdd) | 0) >> 2]!;
                   regs[ESP] = sp + 4;
                   to = v;
                   break straight;
@@ -770,9 +813,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 74: // RET to where the block goes on, if the stack says so
                 {
                   const sp = regs[ESP]!;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastRead[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  const v = i32[((sp + fastRead[w + 1]!) | 0) >> 2]!;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastRead[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastRead[w + 1]!;
+                    stackPage = fastWrite[w] === page ? page : FAST_EMPTY;
+                  }
+                  const v = i32[((sp + stackAdd) | 0) >> 2]!;
                   regs[ESP] = sp + 4;
                   if (v !== ((start + insn.goes) | 0)) {
                     to = v;
@@ -783,9 +831,14 @@ export function chain(cpu: Cpu, budget: number): number {
               case 75: // CALL r32
                 {
                   const sp = (regs[ESP]! - 4) | 0;
-                  const w = (sp >>> 11) & 0x7fe;
-                  if (fastWrite[w] !== (sp & ~0xffc) || (flat & FLAT_STACK) === 0) break run;
-                  i32[((sp + fastWrite[w + 1]!) | 0) >> 2] = (start + insn.end) | 0;
+                  if ((sp & ~0xffc) !== stackPage) {
+                    const w = (sp >>> 11) & 0x7fe;
+                    const page = sp & ~0xffc;
+                    if (fastWrite[w] !== page || (flat & FLAT_STACK) === 0) break run;
+                    stackAdd = fastWrite[w + 1]!;
+                    stackPage = fastRead[w] === page ? page : FAST_EMPTY;
+                  }
+                  i32[((sp + stackAdd) | 0) >> 2] = (start + insn.end) | 0;
                   to = regs[insn.dst]!;
                   regs[ESP] = sp;
                   break straight;
@@ -900,7 +953,12 @@ export function chain(cpu: Cpu, budget: number): number {
             insn = insn.next!;
           }
           left = (left - insn.count) | 0;
-          if (insn.linkEip !== to || insn.linkEpoch !== epoch || look !== 0 || insn.link!.count > left) {
+          if (
+            insn.linkEip !== to ||
+            (insn.linkEpoch !== near && insn.linkEpoch !== epoch) ||
+            look !== 0 ||
+            insn.link!.count > left
+          ) {
             away = 1;
             break;
           }
@@ -923,22 +981,28 @@ export function chain(cpu: Cpu, budget: number): number {
         cpu.running = insn;
         cpu.runningEip = start;
         cpu.eip = behind;
+        let answer: number = STOP;
         if (insn.touch !== TOUCH_NONE && whole !== 0) {
           const found = refill(cpu, insn);
           if (found === FOUND && insn.next !== STALE) continue;
-          if (found === FAULTED) {
-            cpu.running = null;
-            left = (left - insn.count + 1) | 0;
-            return stopped(cpu, insn, behind, left !== budget);
-          }
+          if (found === FAULTED) tellStore(cpu, insn, block.hfn);
+          else answer = insn.exec(cpu, insn) | 0;
+        } else {
+          answer = insn.exec(cpu, insn) | 0;
         }
-        const answer = insn.exec(cpu, insn) | 0;
         if (answer > BRANCH) {
           cpu.running = null;
           left = (left - insn.count + 1) | 0;
-          return answer === REPEAT
-            ? goOn(cpu, insn, behind, left)
-            : stopped(cpu, insn, behind, left !== budget);
+          if (answer === REPEAT) return goOn(cpu, insn, behind, left);
+          stopped(cpu, insn, behind, left !== since);
+          const retired = cpu.retired;
+          if (!answerExit(cpu)) return RETIRED_STOP;
+          // Here again, as if the run had come back and been begun anew.
+          left = (left - (cpu.retired - retired)) | 0;
+          known = left;
+          since = left;
+          to = cpu.eip | 0;
+          break;
         }
         look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
         if (answer === NEXT) {
@@ -958,7 +1022,7 @@ export function chain(cpu: Cpu, budget: number): number {
     cpu.eip = to;
     cpu.retired += known - left;
     known = left;
-    if (left !== budget) cpu.midRep = false;
+    if (left !== since) cpu.midRep = false;
     look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
     if (look !== 0 || left <= 0) return RUN_RETIRED;
     const next = nextBlock(cpu);
@@ -966,8 +1030,9 @@ export function chain(cpu: Cpu, budget: number): number {
     if (from !== null && next.hfn >= 0) {
       from.link = next;
       from.linkEip = to;
-      from.linkEpoch = tlb.fetchEpoch;
+      from.linkEpoch = isNear(cpu, block, start, next, to) ? cpu.nearEpoch : tlb.fetchEpoch;
     }
+    looked = tlb.fetchEpoch | 0;
     block = next;
     start = to;
     n = block.count | 0;

@@ -224,6 +224,8 @@ export class Cpu implements Processor, TraceClock {
   // The instruction of a block being run, for whoever asks what time it is, and EIP of the block's first one.
   running: Insn | null = null;
   runningEip = 0;
+  /** Changes with the base and the D of CS; below NEVER_NEAR (between.ts), so that it is never equal to a fetch epoch. */
+  nearEpoch = -2;
   readonly jumpTags = new Int32Array(JUMP_ENTRIES * 2);
   readonly jumpBlocks: (Block | null)[] = new Array<Block | null>(JUMP_ENTRIES).fill(null);
 
@@ -233,6 +235,13 @@ export class Cpu implements Processor, TraceClock {
   unintercepted = false;
   emulating = false;
   emulator: EmulatorPort | null = null;
+  emulatedOpcode = -1;
+  /**
+   * Answers an instruction's exit on the spot, without `run` coming back. False: it has been answered, and `run` comes back
+   * all the same, with `answered` set. Null: each exit comes back.
+   */
+  answer: (() => boolean) | null = null;
+  answered = false;
   readonly exit: ExitInfo = {
     reason: EXIT_NONE,
     gva: 0,
@@ -247,6 +256,7 @@ export class Cpu implements Processor, TraceClock {
     vectoringType: VECTORING_NONE,
     vectoringVector: 0,
     vectoringError: -1,
+    storeFrom: -1,
   };
 
   /** EIPs that `run` stops before. Change through `setBreakpoints`. */
@@ -372,7 +382,12 @@ export class Cpu implements Processor, TraceClock {
 
   setEmulating(on: boolean): void {
     this.emulating = on;
-    this.chooseFast();
+    if (on) {
+      this.fastRead = NOTHING_FAST;
+      this.fastWrite = NOTHING_FAST;
+    } else {
+      this.chooseFast();
+    }
   }
 
   /** Derives what the fast paths test from the segment registers. Call after changing any. */
@@ -392,7 +407,10 @@ export class Cpu implements Processor, TraceClock {
     if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
     if (csFlat) flat |= FLAT_CODE;
     // What is remembered of blocks by EIP holds for this base and this D.
-    if (csBase !== this.csBase || csBig !== this.csBig) this.tlb.fetchEpoch++;
+    if (csBase !== this.csBase || csBig !== this.csBig) {
+      this.tlb.fetchEpoch++;
+      this.nearEpoch--;
+    }
     this.csBase = csBase;
     this.csFlat = csFlat;
     this.csBig = csBig;

@@ -85,6 +85,12 @@ export interface ExitInfo {
   vectoringVector: number;
   /** Error code of the event under delivery, -1 when it has none. */
   vectoringError: number;
+  /**
+   * Host frame that the instruction was decoded from, where EXIT_PF is of an aligned 32-bit store at `gva`, which is all
+   * that the instruction does (MOV) and nothing else is to happen between it and the next; then `value` is what it stores.
+   * Else -1: nothing is known of the instruction.
+   */
+  storeFrom: number;
 }
 
 /** The physical address space that the processor sees. */
@@ -251,6 +257,11 @@ export interface Processor {
   intercepts: number;
   readonly exit: ExitInfo;
   emulator: EmulatorPort | null;
+  /**
+   * Opcode (`Row.opcode`: 0x0f00 | second byte for two-byte ones) of the instruction that `step(STEP_EMULATE)` fetched,
+   * -1 when it delivered an event or the fetch failed.
+   */
+  readonly emulatedOpcode: number;
   /** Devices at addresses without memory; null: nothing answers there. For accesses of the hypervisor's emulator. */
   readonly mmio: MmioBus | null;
   /** True after an access that raised a fault or an exit; cleared by the run loop. */

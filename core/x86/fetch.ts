@@ -194,10 +194,14 @@ export function fetchEmulated(cpu: Cpu): Block | null {
     for (let i = 0; i < size; i++) gathered[have + i] = (word >>> (8 * i)) & 0xff;
     have += size;
     const known = recall(slot, have, big, la & 0xfff);
-    if (known !== null) return known;
+    if (known !== null) {
+      cpu.emulatedOpcode = known.insns[0]!.row.opcode;
+      return known;
+    }
     const insn = decode(gathered, 0, have, big);
     if (insn === null) continue;
     const block = single(insn, big, -1, la & 0xfff, -1);
+    cpu.emulatedOpcode = insn.row.opcode;
     remembered[slot] = block;
     for (let i = 0; i < insn.length; i++) rememberedBytes[slot * 16 + i] = gathered[i]!;
     return block;

@@ -70,14 +70,17 @@ export function run(cpu: Cpu, budget: number): number {
 /** Runs one unit: a pending delivery, an instruction, or one REP iteration. `mode`: STEP_…. */
 export function step(cpu: Cpu, mode: number): number {
   if (mode === STEP_NORMAL) {
-    const answer = attend(cpu, true);
+    const answer = cpu.attention === 0 ? GO : attend(cpu, true);
     return answer === GO ? one(cpu) : answer;
   }
   cpu.unintercepted = true;
   const emulate = (mode & STEP_EMULATE) !== 0;
-  if (emulate) cpu.setEmulating(true);
+  if (emulate) {
+    cpu.setEmulating(true);
+    cpu.emulatedOpcode = -1;
+  }
   // The interrupt line waits: the caller wants this unit.
-  let answer = attend(cpu, false);
+  let answer = cpu.attention === 0 ? GO : attend(cpu, false);
   if (answer === GO) answer = one(cpu);
   if (emulate) cpu.setEmulating(false);
   cpu.unintercepted = false;

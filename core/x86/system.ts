@@ -234,8 +234,10 @@ export function invlpg(cpu: Cpu, seg: number, ea: number): number {
     cpu.exit.gva = la;
     return cpu.exitFor(EXIT_INVLPG);
   }
+  const epoch = cpu.tlb.fetchEpoch;
   cpu.paging.invlpg(la);
-  return BRANCH;
+  // The block goes on unless a translation of code went, which may be this block's own.
+  return cpu.tlb.fetchEpoch === epoch ? NEXT : BRANCH;
 }
 
 export function lgdt(cpu: Cpu, seg: number, ea: number, opsize: number): number {

@@ -52,6 +52,7 @@ export class AccessCpu implements Processor {
   readonly paging: Paging;
   intercepts = 0;
   emulator: EmulatorPort | null = null;
+  readonly emulatedOpcode = -1;
   readonly mmio = null;
   faulted = false;
   pendingVector = -1;
@@ -71,6 +72,7 @@ export class AccessCpu implements Processor {
     vectoringType: VECTORING_NONE,
     vectoringVector: 0,
     vectoringError: -1,
+    storeFrom: -1,
   };
   current: Access = { la: 0, access: 0, size: 4, low: 0, high: 0 };
   low = 0;

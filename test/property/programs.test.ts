@@ -192,7 +192,7 @@ describe("stepping equals running", () => {
             program(mode, 12),
             fc.array(fc.constantFrom(1, 1, 1, 2, 3, 7, 40), { minLength: 1, maxLength: 8 }),
             (p, cuts) => {
-              const [whole, cut, audited] = [0, 1, 2].map(() => boot(mode, policy, p, tlb));
+              const [whole, cut, audited, traced] = [0, 1, 2, 3].map(() => boot(mode, policy, p, tlb));
               const goal = 400;
               whole!.run(goal);
               for (let i = 0; cut!.time < goal && !cut!.over; i++) {
@@ -200,12 +200,18 @@ describe("stepping equals running", () => {
                 cut!.run(Math.min(cuts[i % cuts.length]!, goal - cut!.time));
                 if (cut!.time === before) break;
               }
+              // With somebody looking, nothing takes a short way (core/kvm/exits/plain-fault.ts and its like).
               audited!.setAudit("every", "mark");
               audited!.run(goal);
+              traced!.trace.on = true;
+              traced!.run(goal);
+              traced!.trace.on = false;
               const expected = bytesOf(whole!);
               if (Buffer.compare(expected, bytesOf(cut!)) !== 0) throw new Error(`cut: ${named(p.ops)}`);
               if (Buffer.compare(expected, bytesOf(audited!)) !== 0)
                 throw new Error(`audited: ${named(p.ops)}`);
+              if (Buffer.compare(expected, bytesOf(traced!)) !== 0)
+                throw new Error(`traced: ${named(p.ops)}`);
             },
           ),
           { numRuns: Math.ceil(runs / 4), seed },

@@ -4,6 +4,9 @@
  */
 import { EV_EMULATE, EV_EXIT, FLUSH_EXIT } from "../../trace/events.ts";
 import {
+  ACCESS_FETCH,
+  ACCESS_USER,
+  ACCESS_WRITE,
   EXIT_CLTS,
   EXIT_CPUID,
   EXIT_CR_READ,
@@ -19,13 +22,10 @@ import {
   EXIT_TASK_SWITCH,
   EXIT_TRIPLE_FAULT,
   EXIT_WRMSR,
-  RUN_BUDGET,
   RUN_EXIT,
   RUN_FAULTED,
   RUN_HALTED,
   RUN_RETIRED,
-  RUN_SHUTDOWN,
-  RUN_UNIMPLEMENTED,
   STEP_EMULATE,
   STEP_NO_INTERCEPT,
   VECTORING_EXTERNAL,
@@ -39,20 +39,20 @@ import { FAULT_EMULATE, FAULT_FIXED, FAULT_GUEST, FAULT_MMIO } from "../shadow/f
 import { mmuInvlpg } from "../shadow/invlpg.ts";
 import { reclaimIfLow, unprotectPage } from "../shadow/page.ts";
 import { enterGuest, loadPdptrs, resetContext } from "../shadow/roots.ts";
-import { WALK_MANUAL, WALK_PEEK, walkGuest } from "../shadow/walk.ts";
+import { WALK_MANUAL, WALK_PEEK, WALK_SET_DIRTY, walkGuest, walkPlain } from "../shadow/walk.ts";
 import { clts, eferChanged, lmsw, setCr0, setCr3, setCr4 } from "./controls.ts";
-import type { Emulator } from "./emulator.ts";
+import {
+  ANOTHER_EXIT,
+  dispositionOf,
+  KVM_CONTINUE,
+  KVM_FINDING,
+  KVM_HALTED,
+  KVM_SHUTDOWN,
+  KVM_UNIMPLEMENTED,
+} from "./disposition.ts";
+import { type Emulator, emulatorWritePhys } from "./emulator.ts";
 import { injectPageFault } from "./inject.ts";
-
-/** What `handleExit` answers. */
-export const KVM_CONTINUE = 0;
-/** HLT retired: the processor waits for an event. */
-export const KVM_HALTED = 1;
-/** The simulated KVM met one of its own assertions or an endless loop: see `finding`. One can go on. */
-export const KVM_FINDING = 2;
-export const KVM_SHUTDOWN = 3;
-/** The instruction in hand is not implemented (see the processor's `unimplemented`). */
-export const KVM_UNIMPLEMENTED = 4;
+import { plainPageFault } from "./plain-fault.ts";
 
 /** Exits for page faults that one instruction may take before it counts as stuck, and then as lost. */
 const STUCK = 48;
@@ -166,6 +166,7 @@ export class ExitHandler {
   private pageFault(): number {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
+    if (this.refuses.length === 0 && plainPageFault(mmu)) return KVM_CONTINUE;
     const { gva, error } = cpu.exit;
     this.countProgress();
     reclaimIfLow(mmu);
@@ -229,6 +230,7 @@ export class ExitHandler {
   private emulate(gva: number, mmio: boolean, behind = false): number {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
+    if (cpu.exit.storeFrom >= 0 && !mmio && !behind && this.storePlainly()) return KVM_CONTINUE;
     const vectoring = cpu.exit.vectoringType;
     const vector = cpu.exit.vectoringVector;
     const vectoringError = cpu.exit.vectoringError;
@@ -247,20 +249,22 @@ export class ExitHandler {
     const { cr0, cr3, cr4, efer } = cpu;
     const emulator = this.emulator;
     emulator.begin();
-    // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
-    const opcode = vectoring === VECTORING_NONE ? this.opcode() : -1;
-    const input = (opcode & ~1) === OPCODE_INS;
     const writes = mmu.count[C.mmu_pte_write]!;
-    emulator.behind = behind || (input && mmu.guarded[H_PIO_STRING_INPUT] === 0);
+    // INS: the reference stores its bytes as the host (7.5), wherever the processor noticed the table first.
+    emulator.behind =
+      behind ||
+      (mmu.guarded[H_PIO_STRING_INPUT] === 0 && vectoring === VECTORING_NONE && isInput(this.opcode()));
     const code = cpu.step(STEP_EMULATE | STEP_NO_INTERCEPT);
     emulator.behind = false;
-    if (input && mmu.count[C.mmu_pte_write]! > writes) mmu.guard(H_PIO_STRING_INPUT, gva, 0);
+    const opcode = vectoring === VECTORING_NONE ? cpu.emulatedOpcode : -1;
+    if (isInput(opcode) && mmu.count[C.mmu_pte_write]! > writes) mmu.guard(H_PIO_STRING_INPUT, gva, 0);
     if (again) cpu.inject(vector, VECTORING_EXTERNAL, vectoringError);
     if (emulator.newCr3) resetContext(mmu);
     else if (((cpu.cr0 ^ cr0) & ~CR0_TS) !== 0 || cpu.cr3 !== cr3 || cpu.cr4 !== cr4 || cpu.efer !== efer)
       this.controlsChanged(efer);
-    // An emulated MOV to CR3 leaves the guest's PDPTEs in the unit.
-    else if (mmu.rootHpa !== INVALID_ROOT) cpu.paging.loadPdptes(mmu.rootHpa);
+    // An emulated MOV to a control register leaves the guest's PDPTEs in the unit; no one-byte opcode does.
+    else if ((opcode < 0 || opcode > 0xff) && mmu.rootHpa !== INVALID_ROOT)
+      cpu.paging.loadPdptes(mmu.rootHpa);
     // An INVLPG that was emulated for another reason: its address is not known here, all is brought in step.
     if (opcode === OPCODE_0F01 && mmu.policy.invlpg !== null) resetContext(mmu);
     if (emulator.mmio || mmio) {
@@ -282,6 +286,26 @@ export class ExitHandler {
       );
     }
     return answer;
+  }
+
+  /**
+   * What emulation comes to nearly always: the processor says that the instruction is a mere store, the emulator's walks
+   * (the fetch, the store) leave no mark and find the bytes that the processor decoded. False: not so, and nothing was done.
+   */
+  private storePlainly(): boolean {
+    const mmu = this.mmu;
+    const { cpu, slots } = mmu;
+    const { gva, storeFrom, value } = cpu.exit;
+    if (mmu.trace.on || this.refuses.length > 0) return false;
+    const w = mmu.walker2;
+    const user = cpu.cpl === 3 ? ACCESS_USER : 0;
+    if (!walkPlain(mmu, w, cpu.linearIp, ACCESS_FETCH | user, 0) || slots.hfnOf(w.gfn) !== storeFrom)
+      return false;
+    if (!walkPlain(mmu, w, gva, ACCESS_WRITE | user, WALK_SET_DIRTY) || slots.hfnOf(w.gfn) < 0) return false;
+    emulatorWritePhys(mmu, w.gfn, gva & 0xfff, 4, value, 0);
+    cpu.complete();
+    this.progressed();
+    return true;
   }
 
   /**
@@ -317,22 +341,8 @@ export class ExitHandler {
   }
 
   private afterStep(code: number): number {
-    switch (code) {
-      case RUN_RETIRED:
-      case RUN_FAULTED:
-      case RUN_BUDGET:
-        return KVM_CONTINUE;
-      case RUN_HALTED:
-        return KVM_HALTED;
-      case RUN_SHUTDOWN:
-        return KVM_SHUTDOWN;
-      case RUN_UNIMPLEMENTED:
-        return KVM_UNIMPLEMENTED;
-      case RUN_EXIT:
-        return this.dispatch();
-      default:
-        return KVM_CONTINUE;
-    }
+    const disposition = dispositionOf(code);
+    return disposition === ANOTHER_EXIT ? this.dispatch() : disposition;
   }
 
   /** Opcode at EIP behind its prefixes (0x0f00 | second byte for two-byte ones), or -1. Peeks. */
@@ -412,6 +422,7 @@ export class ExitHandler {
 }
 
 const OPCODE_INS = 0x6c;
+const isInput = (opcode: number): boolean => (opcode & ~1) === OPCODE_INS;
 const OPCODE_0F01 = 0x0f01;
 
 const PREFIXES: ReadonlySet<number> = new Set([

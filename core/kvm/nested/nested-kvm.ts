@@ -26,17 +26,21 @@ import {
   type NestedUnit,
   type PhysicalBus,
   type Processor,
-  RUN_EXIT,
-  RUN_HALTED,
   RUN_RETIRED,
-  RUN_SHUTDOWN,
-  RUN_UNIMPLEMENTED,
   STEP_EMULATE,
   STEP_NO_INTERCEPT,
   VECTORING_EXTERNAL,
 } from "../../x86/door.ts";
 import { C, COUNTERS, NESTED_FIRST } from "../counters.ts";
-import { KVM_CONTINUE, KVM_FINDING, KVM_HALTED, KVM_SHUTDOWN, KVM_UNIMPLEMENTED } from "../exits/handle.ts";
+import {
+  ANOTHER_EXIT,
+  dispositionOf,
+  KVM_CONTINUE,
+  KVM_FINDING,
+  KVM_HALTED,
+  KVM_SHUTDOWN,
+  KVM_UNIMPLEMENTED,
+} from "../exits/disposition.ts";
 import { interceptsOf, type TlbKind } from "../exits/table.ts";
 import { NESTED_COUNTERS, nestedReferences } from "./counters.ts";
 import { NestedEmulator } from "./emulator.ts";
@@ -240,18 +244,8 @@ export class NestedKvm {
   }
 
   private afterStep(code: number): number {
-    switch (code) {
-      case RUN_HALTED:
-        return KVM_HALTED;
-      case RUN_SHUTDOWN:
-        return KVM_SHUTDOWN;
-      case RUN_UNIMPLEMENTED:
-        return KVM_UNIMPLEMENTED;
-      case RUN_EXIT:
-        return this.dispatch();
-      default:
-        return KVM_CONTINUE;
-    }
+    const disposition = dispositionOf(code);
+    return disposition === ANOTHER_EXIT ? this.dispatch() : disposition;
   }
 
   private nestedFault(): number {

@@ -63,7 +63,9 @@ export function listRemove(mmu: Mmu, page: number): void {
   else mmu.activeTail = prev;
 }
 
-export const bucketOf = (mmu: Mmu, gfn: number): number => gfn % mmu.poolSize;
+/** In machine integers but for a gfn with reserved bits that nobody checked. */
+export const bucketOf = (mmu: Mmu, gfn: number): number =>
+  gfn < 0x4000_0000 ? (gfn | 0) % mmu.poolSize : gfn % mmu.poolSize;
 
 export function hashAdd(mmu: Mmu, page: number): void {
   const bucket = bucketOf(mmu, mmu.gfn[page]!);

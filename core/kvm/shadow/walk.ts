@@ -60,6 +60,12 @@ function fail(mmu: Mmu, w: Walker, access: number, code: number, manual: boolean
  * Sets A as it goes (unless WALK_PEEK). `mmu.rootLevel` is the mode; 0 answers the identity.
  */
 export function walkGuest(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
+  if (!mmu.trace.on) {
+    if (
+      mmu.rootLevel === 2 ? walkPlain32(mmu, w, la, access, flags) : walkPlainPae(mmu, w, la, access, flags)
+    )
+      return true;
+  }
   const told = mmu.trace.on && (flags & WALK_PEEK) === 0 && mmu.rootLevel !== 0;
   if (told) mmu.trace.emit(EV_PAGETABLE_WALK, la, access);
   const ok = walk(mmu, w, la, access, flags);
@@ -68,6 +74,95 @@ export function walkGuest(mmu: Mmu, w: Walker, la: number, access: number, flags
     mmu.trace.emit(EV_WALK, la, access, ok ? 0 : 0x100 | w.error, w.level, w.gfn, w.low, w.high);
   }
   return ok;
+}
+
+/**
+ * The walk as it nearly always is: nothing is missing, large or forbidden, and A (and D) are set already. It then does
+ * nothing but fill `w` in, whatever the hazards' switches; nothing is told. False: not so, and nothing was done.
+ */
+export function walkPlain(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
+  return mmu.rootLevel === 2
+    ? walkPlain32(mmu, w, la, access, flags)
+    : walkPlainPae(mmu, w, la, access, flags);
+}
+
+function walkPlain32(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
+  const { cpu, slots } = mmu;
+  const { i32 } = mmu.memory;
+  const directory = cpu.cr3 >>> 12;
+  const directoryFrame = slots.hfnOf(directory);
+  if (directoryFrame < 0) return false;
+  const pde = i32[(directoryFrame << 10) + (la >>> 22)]!;
+  if ((pde & (PT_P | PT_A | PT_PS)) !== (PT_P | PT_A)) return false;
+  const table = pde >>> 12;
+  const tableFrame = slots.hfnOf(table);
+  if (tableFrame < 0) return false;
+  const index = (la >>> 12) & 1023;
+  const pte = i32[(tableFrame << 10) + index]!;
+  if (!isPlain(pde & pte, pte, access, flags, cpu.cr0)) return false;
+  w.ok = true;
+  w.madeDirty = false;
+  w.inherited = pde & (PT_W | PT_U);
+  w.inheritedNx = false;
+  w.error = 0;
+  w.low = pte;
+  w.high = 0;
+  w.offset = index * 4;
+  w.reached = 1;
+  w.level = 1;
+  w.gfn = pte >>> 12;
+  w.frame = pte >>> 12;
+  w.table[1] = directory;
+  w.table[0] = table;
+  return true;
+}
+
+/** In PAE tables below 4 GiB whose entries have nothing in their upper halves. */
+function walkPlainPae(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {
+  if (mmu.rootLevel !== 3) return false;
+  const { cpu, pdptes, slots } = mmu;
+  const { i32 } = mmu.memory;
+  const slot = (la >>> 30) * 2;
+  const pdpte = pdptes[slot]!;
+  if ((pdpte & PT_P) === 0 || pdptes[slot + 1] !== 0) return false;
+  const directory = pdpte >>> 12;
+  const directoryFrame = slots.hfnOf(directory);
+  if (directoryFrame < 0) return false;
+  const above = (directoryFrame << 10) + ((la >>> 21) & 511) * 2;
+  const pde = i32[above]!;
+  if ((pde & (PT_P | PT_A | PT_PS)) !== (PT_P | PT_A) || i32[above + 1] !== 0) return false;
+  const table = pde >>> 12;
+  const tableFrame = slots.hfnOf(table);
+  if (tableFrame < 0) return false;
+  const index = (la >>> 12) & 511;
+  const at = (tableFrame << 10) + index * 2;
+  const pte = i32[at]!;
+  if (i32[at + 1] !== 0 || !isPlain(pde & pte, pte, access, flags, cpu.cr0)) return false;
+  w.ok = true;
+  w.madeDirty = false;
+  w.inherited = pde & (PT_W | PT_U);
+  w.inheritedNx = false;
+  w.error = 0;
+  w.low = pte;
+  w.high = 0;
+  w.offset = index * 8;
+  w.reached = 1;
+  w.level = 1;
+  w.gfn = pte >>> 12;
+  w.frame = pte >>> 12;
+  w.table[1] = directory;
+  w.table[0] = table;
+  return true;
+}
+
+/** `both`: the rights of both levels; `pte`: the lower entry. The access is allowed, and leaves no mark. */
+function isPlain(both: number, pte: number, access: number, flags: number, cr0: number): boolean {
+  if ((access & ACCESS_WRITE) !== 0) {
+    const marks = (flags & WALK_SET_DIRTY) !== 0 ? PT_P | PT_A | PT_D : PT_P | PT_A;
+    if ((pte & marks) !== marks) return false;
+    if ((both & PT_W) === 0 && ((access & ACCESS_USER) !== 0 || (cr0 & CR0_WP) !== 0)) return false;
+  } else if ((pte & (PT_P | PT_A)) !== (PT_P | PT_A)) return false;
+  return (access & ACCESS_USER) === 0 || (both & PT_U) !== 0;
 }
 
 function walk(mmu: Mmu, w: Walker, la: number, access: number, flags: number): boolean {

@@ -59,7 +59,8 @@ export class LastWrites {
     count: number,
     flooded: boolean,
   ): void {
-    const record = this.byGfn.get(gfn) ?? this.add(gfn);
+    const { newest } = this;
+    const record = newest !== null && newest.gfn === gfn ? newest : (this.byGfn.get(gfn) ?? this.add(gfn));
     record.seq = ++this.seq;
     record.time = time;
     record.offset = offset;

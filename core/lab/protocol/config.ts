@@ -25,10 +25,6 @@ export const ImageKind = v.picklist(
 );
 export type ImageKind = v.InferOutput<typeof ImageKind>;
 
-/** bare: memory from 0 without a hole and a serial port; pc: the devices, the hole at A0000-FFFFF, the ROM. */
-export const MachineKind = v.picklist(["bare", "pc"], "machine must be bare or pc");
-export type MachineKind = v.InferOutput<typeof MachineKind>;
-
 export const HazardSetting = v.picklist(["guarded", "as-it-was"], "a hazard is guarded or as-it-was");
 export type HazardSetting = v.InferOutput<typeof HazardSetting>;
 
@@ -56,6 +52,10 @@ export const WalkCacheSize = whole(0, WALK_CACHE_MOST, "the page-walk cache");
 /** A triple fault: the machine is over, or its processor is reset, as a PC's chipset does. */
 export const TripleFault = v.picklist(["stop", "reset"], "tripleFault must be stop or reset");
 export type TripleFault = v.InferOutput<typeof TripleFault>;
+
+/** `bare`: memory from 0 and a serial port; `pc`: a PC's hole, ROM and devices (docs/pc.md). */
+export const MachineKind = v.picklist(["bare", "pc"], "machine must be bare or pc");
+export type MachineKind = v.InferOutput<typeof MachineKind>;
 
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */

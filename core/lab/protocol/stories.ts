@@ -142,6 +142,10 @@ export interface ComparedPair {
   readonly error: string;
 }
 
+/** What the two machines of a pair are called: by their policies, when these differ. */
+export const sideNames = ([first, second]: readonly [string, string]): [string, string] =>
+  first === second ? [`${first} (first)`, `${second} (second)`] : [first, second];
+
 export interface ComparedPage {
   readonly gfn: number;
   readonly role: number;

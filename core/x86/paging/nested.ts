@@ -121,7 +121,8 @@ export class Nested implements NestedUnit, WalkContext, PhysicalBus {
 
   /** What INVLPG, MOV CR3 and every flush of the TLB do to entries of linear addresses (SDM vol. 3, 4.10.4.1). */
   flushGuest(): void {
-    this.guestCache.flush();
+    // Off, it has no entries; most flushes come then.
+    if (this.on) this.guestCache.flush();
   }
 
   // ---- the first dimension's context ----

@@ -8,17 +8,28 @@ import { EV_INVLPG, EV_TLB_FLUSH, FLUSH_MOV_CR3 } from "../../trace/events.ts";
 import type { Trace } from "../../trace/trace.ts";
 import {
   ACCESS_FETCH,
+  ACCESS_PRESENT,
   ACCESS_USER,
   ACCESS_WRITE,
   PAGING_32,
   PAGING_OFF,
+  PAGING_PAE,
   type PagingUnit,
   type PhysicalBus,
   type TlbEntry,
 } from "../door.ts";
-import { PDPTE_RESERVED_HIGH, PDPTE_RESERVED_LOW, PTE_P } from "./entries.ts";
+import {
+  PDE_PS,
+  PDPTE_RESERVED_HIGH,
+  PDPTE_RESERVED_LOW,
+  PTE_A,
+  PTE_D,
+  PTE_P,
+  PTE_U,
+  PTE_W,
+} from "./entries.ts";
 import { NESTED_OK, Nested, type NestedState } from "./nested.ts";
-import { TLB_D, TLB_NX, TLB_U, TLB_W, Tlb, type TlbState } from "./tlb.ts";
+import { TLB_D, TLB_G, TLB_NX, TLB_U, TLB_W, Tlb, type TlbState } from "./tlb.ts";
 import { type WalkContext, Walker } from "./walk.ts";
 
 export interface PagingState {
@@ -33,6 +44,11 @@ export interface PagingState {
   /** Only while nested paging is on. */
   nested?: NestedState;
 }
+
+/** Answers of a plain walk. */
+const NOT_PLAIN = 0;
+const GRANTED = 1;
+const REFUSED = 2;
 
 export class Paging implements PagingUnit, WalkContext {
   mode = PAGING_OFF;
@@ -143,8 +159,21 @@ export class Paging implements PagingUnit, WalkContext {
 
   private fill(i: number, la: number, access: number): number {
     if (this.nested.on) return this.fillNested(i, la, access);
-    const walker = this.walker;
     const mode = this.mode;
+    const plain =
+      mode === PAGING_PAE
+        ? this.plainPae(i, la, access)
+        : mode === PAGING_32
+          ? this.plain32(i, la, access)
+          : NOT_PLAIN;
+    if (plain !== NOT_PLAIN) {
+      this.walks++;
+      this.references += 2;
+      if (plain === GRANTED) return i;
+      this.tlb.dropPage(la);
+      return -1;
+    }
+    const walker = this.walker;
     const found =
       mode === PAGING_OFF
         ? walker.walkOff(la)
@@ -160,6 +189,68 @@ export class Paging implements PagingUnit, WalkContext {
     }
     this.tlb.set(i, la, walker.pfn, this.bus.frameOf(walker.pfn), walker.flags);
     return i;
+  }
+
+  /**
+   * The walk as it nearly always is: both entries are there, neither is large, A (and D) need not be set. It then changes
+   * nothing but the TLB. NOT_PLAIN: the walker is to see.
+   */
+  private plain32(i: number, la: number, access: number): number {
+    const { bus } = this;
+    const { i32 } = this.memory;
+    const directory = bus.frameOf(this.cr3 >>> 12);
+    if (directory < 0) return NOT_PLAIN;
+    const pde = i32[(directory << 10) + (la >>> 22)]!;
+    if ((pde & (PTE_P | PTE_A)) !== (PTE_P | PTE_A) || (pde & PDE_PS) !== 0) return NOT_PLAIN;
+    const table = bus.frameOf(pde >>> 12);
+    if (table < 0) return NOT_PLAIN;
+    return this.plainLeaf(i, la, access, pde, i32[(table << 10) + ((la >>> 12) & 1023)]!);
+  }
+
+  /** As plain32, in PAE tables below 4 GiB whose entries have nothing in their upper halves. */
+  private plainPae(i: number, la: number, access: number): number {
+    const { bus, pdptes } = this;
+    const { i32 } = this.memory;
+    const slot = (la >>> 30) * 2;
+    const pdpte = pdptes[slot]!;
+    if ((pdpte & PTE_P) === 0 || pdptes[slot + 1] !== 0) return NOT_PLAIN;
+    const directory = bus.frameOf(pdpte >>> 12);
+    if (directory < 0) return NOT_PLAIN;
+    const above = (directory << 10) + ((la >>> 21) & 511) * 2;
+    const pde = i32[above]!;
+    if ((pde & (PTE_P | PTE_A)) !== (PTE_P | PTE_A) || (pde & PDE_PS) !== 0) return NOT_PLAIN;
+    if (i32[above + 1] !== 0) return NOT_PLAIN;
+    const table = bus.frameOf(pde >>> 12);
+    if (table < 0) return NOT_PLAIN;
+    const at = (table << 10) + ((la >>> 12) & 511) * 2;
+    if (i32[at + 1] !== 0) return NOT_PLAIN;
+    return this.plainLeaf(i, la, access, pde, i32[at]!);
+  }
+
+  private plainLeaf(i: number, la: number, access: number, pde: number, pte: number): number {
+    const reported =
+      this.nxe && this.mode === PAGING_PAE
+        ? ACCESS_WRITE | ACCESS_USER | ACCESS_FETCH
+        : ACCESS_WRITE | ACCESS_USER;
+    if ((pte & PTE_P) === 0) {
+      this.error = access & reported;
+      return REFUSED;
+    }
+    const rights = pde & pte;
+    const user = (access & ACCESS_USER) !== 0;
+    const write = (access & ACCESS_WRITE) !== 0;
+    if ((user && (rights & PTE_U) === 0) || (write && (rights & PTE_W) === 0 && (user || this.wp))) {
+      this.error = (access & reported) | ACCESS_PRESENT;
+      return REFUSED;
+    }
+    const marks = write ? PTE_A | PTE_D : PTE_A;
+    if ((pte & marks) !== marks) return NOT_PLAIN;
+    // P, W, U, A, D, G of an entry are bits 0, 1, 2, 5, 6, 8; TLB_W, TLB_U, TLB_G, TLB_D are 1, 2, 8, 16.
+    const flags =
+      ((rights >>> 1) & (TLB_W | TLB_U)) | ((pte >>> 2) & TLB_D) | (this.pge ? (pte >>> 5) & TLB_G : 0);
+    const pfn = pte >>> 12;
+    this.tlb.set(i, la, pfn, this.bus.frameOf(pfn), flags);
+    return GRANTED;
   }
 
   /** As `fill`, in two dimensions. -1 is a page fault of the guest's, or a nested fault: then `nested.failed`. */

@@ -97,6 +97,51 @@ describe("serial port", () => {
     expect(output.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
+  test("a PC's port has the transmitter's interrupt, the bare machine's that of received data alone", () => {
+    for (const wiring of ["pc", "direct"] as const) {
+      const lines: boolean[] = [];
+      const port = new SerialPort(
+        (level) => lines.push(level),
+        () => {},
+        wiring,
+      );
+      port.writePort(1, 0x02);
+      expect([wiring, lines.at(-1)]).toEqual([wiring, wiring === "pc"]);
+      port.writePort(1, 0x01);
+      port.receive(bytes("x"));
+      expect(lines.at(-1)).toBe(true);
+    }
+  });
+
+  test("clearing the receiver's FIFO leaves what is on the wire; so does a reset, which keeps what was sent", () => {
+    const { serial } = wired();
+    serial.writePort(0, 0x41);
+    serial.writePort(2, 0x01);
+    serial.receive(bytes("0123456789abcdefgh"));
+    serial.writePort(2, 0x03);
+    expect(serial.waiting).toBe(2);
+    serial.writePort(1, 0x0f);
+    serial.writePort(2, 0);
+    expect([serial.waiting, serial.readPort(0)]).toEqual([0, 0]);
+    serial.receive(bytes("xy"));
+    serial.reset();
+    expect([serial.readPort(1), serial.readPort(2), serial.waiting]).toEqual([0, 1, 1]);
+    expect([serial.total, ...serial.output()]).toEqual([1, 0x41]);
+  });
+
+  test("files from before the two ports were one class are read", () => {
+    const { serial } = wired();
+    const registers = Uint8Array.of(1, 0x01, 0x03, 0x13, 0x5a, 12, 0, 0, 1);
+    serial.load({ registers, input: bytes("ab"), output: bytes("out"), total: 7 });
+    expect([serial.readPort(7), serial.readPort(6), serial.total]).toEqual([0x5a, 0x30, 7]);
+    expect([serial.readPort(0), serial.readPort(0)]).toEqual([0x61, 0x62]);
+    const second = wired().serial;
+    const eleven = Uint8Array.of(...registers, 0x03, 0x30);
+    second.load({ registers: eleven, fifo: [0x63], wire: bytes("d") });
+    expect([second.readPort(6), second.waiting, second.total]).toEqual([0x33, 2, 0]);
+    expect([second.readPort(0), second.readPort(0)]).toEqual([0x63, 0x64]);
+  });
+
   test("a saved port, loaded into another, answers the same", () => {
     const a = wired();
     a.bus.out(COM1_PORT + 3, 1, 0x1b);
@@ -110,5 +155,54 @@ describe("serial port", () => {
     expect(b.lines.at(-1)).toBe(true);
     expect(b.bus.in(COM1_PORT, 1)).toBe(0x79);
     expect(b.bus.in(COM1_PORT + 3, 1)).toBe(0x1b);
+  });
+});
+
+describe("the transmitter's interrupt on a PC", () => {
+  const [DATA, IER, IIR] = [0, 1, 2];
+  function pc() {
+    const edges: boolean[] = [];
+    let level = false;
+    const serial = new SerialPort(
+      (l) => {
+        if (l !== level) edges.push(l);
+        level = l;
+      },
+      () => {},
+      "pc",
+    );
+    return { serial, edges, level: () => level };
+  }
+
+  test("IER bit 1 asks while the holding register is empty; reading the identification answers it", () => {
+    const { serial, level } = pc();
+    serial.writePort(IER, 2);
+    expect(level()).toBe(true);
+    expect(serial.readPort(IIR)).toBe(0x02);
+    expect(level()).toBe(false);
+    expect(serial.readPort(IIR)).toBe(0x01);
+  });
+
+  test("each byte that is sent gives an edge, also while the line is high", () => {
+    const { serial, edges, level } = pc();
+    serial.writePort(IER, 2);
+    edges.length = 0;
+    serial.writePort(DATA, 0x41);
+    expect(edges).toEqual([false, true]);
+    serial.readPort(IIR);
+    edges.length = 0;
+    serial.writePort(DATA, 0x42);
+    expect(edges).toEqual([true]);
+    expect(level()).toBe(true);
+  });
+
+  test("received data comes first in the identification, and the transmitter waits behind it", () => {
+    const { serial, level } = pc();
+    serial.writePort(IER, 3);
+    serial.receive(Uint8Array.of(0x41));
+    expect(serial.readPort(IIR)).toBe(0x04);
+    serial.readPort(DATA);
+    expect(level()).toBe(true);
+    expect(serial.readPort(IIR)).toBe(0x02);
   });
 });

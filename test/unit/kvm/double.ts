@@ -135,6 +135,7 @@ export class Double implements Processor {
   bus: PhysicalBus = { frameOf: (pfn) => pfn };
   intercepts = 0;
   emulator: EmulatorPort | null = null;
+  readonly emulatedOpcode = -1;
   readonly mmio = null;
   faulted = false;
   pendingVector = -1;
@@ -155,6 +156,7 @@ export class Double implements Processor {
     vectoringType: VECTORING_NONE,
     vectoringVector: 0,
     vectoringError: -1,
+    storeFrom: -1,
   };
   /** What `step` emulates. */
   current: Access | null = null;

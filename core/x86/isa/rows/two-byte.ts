@@ -50,7 +50,7 @@ export const TWO_BYTE: readonly Row[] = [
   row(0x0f01, "lidt", "Ms", always(S.lidt), { ext: 3, ends: true }),
   row(0x0f01, "smsw", "Ev", always(S.smsw), { ext: 4 }),
   row(0x0f01, "lmsw", "Ew", always(S.lmsw), { ext: 6, ends: true }),
-  row(0x0f01, "invlpg", "M", always(S.invlpg), { ext: 7, ends: true }),
+  row(0x0f01, "invlpg", "M", always(S.invlpg), { ext: 7 }),
   ...GROUP7.map(([ext, rm, name]) => row(0x0f01, name, "", null, { ext, rm, prefix: 0 })),
   row(0x0f01, "rdtscp", "", null, { ext: 7, rm: 1 }),
   row(0x0f02, "lar", "Gv,Ew", always(S.larE)),
