@@ -61,6 +61,8 @@ function disturb(m: TwoMachines, what: Rude): void {
   } else if (what.rude === "copy") {
     // One spte of an active page gets the value of another, perhaps another page's.
     const active = m.kvm.shadowPages();
+    // Behind a finding, roots that were zapped in use may wait for the next entry, and no page is active.
+    if (active.length === 0) return;
     const at2 = active[what.pick % active.length]!.hpa >> 2;
     at = (active[(what.pick >> 4) % active.length]!.hpa >> 2) + what.to * 2;
     i32[at] = i32[at2 + what.from * 2]!;

@@ -39,7 +39,7 @@ describe("hazards that a policy does not have are inert", () => {
         expect(Object.keys(hazards).length).toBeGreaterThan(0);
         fc.assert(
           fc.property(harshScenario(mode, 60), fc.constantFrom("vmx" as const, "svm" as const), (c, tlb) => {
-            const how: How = { tlb, auditEvery: 0, pool: 64 };
+            const how: How = { tlb, audit: "never", pool: 64 };
             const guarded = seenOf(new Player(mode, policy, how), c);
             expect(seenOf(new Player(mode, policy, { ...how, hazards }), c)).toEqual(guarded);
           }),
@@ -50,7 +50,7 @@ describe("hazards that a policy does not have are inert", () => {
   }
 
   it("one that it has is not", () => {
-    const how: How = { auditEvery: 0, pool: 64 };
+    const how: How = { audit: "never", pool: 64 };
     const found = fc.check(
       fc.property(harshScenario("pae", 60), (c) => {
         const hazards = { "inherited-rights": "as-it-was" } as const;

@@ -22,8 +22,9 @@ export type Seen = {
 export class Player {
   readonly m: TwoMachines;
   private readonly history: History | null;
-  /** Null: what the guest sees alone is judged. */
+  /** Null: nothing looks behind an operation but the guest. */
   private readonly audit: IncrementalAudit | null = null;
+  private readonly never: boolean;
   private readonly mode: Mode;
   private played = 0;
   readonly seen: Seen = { past: 0, unsync: 0, recycled: 0 };
@@ -33,7 +34,8 @@ export class Player {
     this.m = make(mode, policy, caseOf(mode, {}, []), how);
     this.m.quick = true;
     this.history = how.tlb === "svm" || UNSYNC.includes(policy) ? new History(this.m) : null;
-    if (how.auditEvery === 0) return;
+    this.never = how.audit === "never";
+    if (this.never || how.audit === "seldom") return;
     const audit = new IncrementalAudit(this.m.kvm.mmu, this.m.cpu.paging.tlb);
     this.m.cpu.watched = (host, size) => audit.touched.host(host, size);
     this.audit = audit;
@@ -54,7 +56,7 @@ export class Player {
     }
     const difference = m.whole();
     if (difference !== null) throw new Error(`a store that no frame's version told of: ${difference}`);
-    if (this.audit !== null && ++this.played % WHOLE_EVERY === 0) auditNow(m, c.ops.at(-1)!);
+    if (!this.never && ++this.played % WHOLE_EVERY === 0) auditNow(m, c.ops.at(-1)!);
     inert(m);
     this.seen.past += history?.pastUsed ?? 0;
     this.seen.unsync += m.unsyncSeen;

@@ -19,7 +19,7 @@ describe.skipIf(only !== undefined)("svm: what no guard repairs", () => {
       `${policy} gives a non-PAE guest what no TLB may; ${right} does not`,
       () => {
         // Without the audit, which sees the wrong spte before the guest does.
-        const how = { tlb: "svm", auditEvery: 0 } as const;
+        const how = { tlb: "svm", audit: "never" } as const;
         const found = fc.check(fc.property(scenario("nonpae", false, 40), playerOf("nonpae", policy, how)), {
           numRuns: 3000,
           seed,

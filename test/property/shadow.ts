@@ -26,8 +26,13 @@ export interface How {
   readonly pool?: number | undefined;
   /** The shadow is not told of INVLPG. */
   readonly deafToInvlpg?: boolean;
-  /** Operations between two audits of everything; 0: never. */
+  /** Operations between two audits of everything; 0: never. (`play`, `playWithHistory`) */
   readonly auditEvery?: number;
+  /**
+   * Behind every operation, the incremental one; or only of everything, behind some cases; or never. An audited shadow does
+   * not take its short ways (exits/plain-fault.ts), so that both are worth playing. (`Player`)
+   */
+  readonly audit?: "always" | "seldom" | "never";
 }
 
 export function make(mode: Mode, policy: string, c: Case, how: How = {}): TwoMachines {

@@ -81,24 +81,27 @@ function nestedTasks(): Task[] {
 export function tasksOf(policy: string): Task[] {
   if (policy === "nested") return nestedTasks();
   const tables = [
-    { tlb: "vmx", pool: ROOMY, share: 6 },
-    { tlb: "vmx", pool: POOL_LEAST, share: 1 },
-    { tlb: "svm", pool: ROOMY, share: 2 },
-    { tlb: "svm", pool: POOL_LEAST, share: 1 },
+    { tlb: "vmx", pool: ROOMY, audit: "always", share: 4 },
+    { tlb: "vmx", pool: ROOMY, audit: "seldom", share: 4 },
+    { tlb: "vmx", pool: POOL_LEAST, audit: "always", share: 1 },
+    { tlb: "vmx", pool: POOL_LEAST, audit: "seldom", share: 1 },
+    { tlb: "svm", pool: ROOMY, audit: "always", share: 2 },
+    { tlb: "svm", pool: ROOMY, audit: "seldom", share: 2 },
+    { tlb: "svm", pool: POOL_LEAST, audit: "always", share: 1 },
   ] as const;
   const all = MODES.flatMap((mode) =>
-    tables.map(({ tlb, pool, share }) => ({
-      name: `${mode}, ${tlb}, a pool of ${pool} pages`,
+    tables.map(({ tlb, pool, audit, share }) => ({
+      name: `${mode}, ${tlb}, a pool of ${pool} pages, ${audit} audited`,
       mode,
       share,
-      begin: (): Table => new Player(mode, policy, { tlb, pool }),
+      begin: (): Table => new Player(mode, policy, { tlb, pool, audit }),
     })),
   );
   // The audit sees a wrong spte before the guest does: here nobody looks but the guest.
   for (const mode of MODES.filter((m) => isWrong(policy, m))) {
     for (const tlb of ["vmx", "svm"] as const) {
-      const begin = (): Table => new Player(mode, policy, { tlb, pool: ROOMY, auditEvery: 0 });
-      all.push({ name: `${mode}, ${tlb}, without the audit`, mode, share: 2, begin });
+      const begin = (): Table => new Player(mode, policy, { tlb, pool: ROOMY, audit: "never" });
+      all.push({ name: `${mode}, ${tlb}, never audited`, mode, share: 2, begin });
     }
   }
   return all;

@@ -12,7 +12,7 @@ import { becameDirty, isLargePageShadow } from "./fetch.ts";
 import { needRemoteFlush, remoteFlush } from "./flush.ts";
 import { noteWritable } from "./leaf.ts";
 import { rmapAdd, rmapRemove } from "./rmap.ts";
-import { ACC_U, ACC_W, ACC_X, roleGlevels } from "./role.ts";
+import { ACC_U, ACC_W, ACC_X, ROLE_NXE, roleGlevels } from "./role.ts";
 
 /** What the spte is made for. */
 export const SET_USER_FAULT = 1;
@@ -21,6 +21,16 @@ export const SET_WRITE_FAULT = 2;
 export const SET_SPECULATIVE = 4;
 /** The frame's page tables may go out of sync for it. */
 export const SET_CAN_UNSYNC = 8;
+
+/**
+ * Whether NX is no reserved bit in the entries of a page of this role that are read now, ahead of an access: under
+ * EFER.NXE, and where the role has a field for it (2.6.32 and later, 9.4) in the mode that the page is for as well. 2.6.32
+ * tells pages of either mode of a write, and synchronises them.
+ */
+export function mayHaveNx(mmu: Mmu, role: number): boolean {
+  if ((mmu.cpu.efer & EFER_NXE) === 0) return false;
+  return (mmu.policy.roles.key & ROLE_NXE) === 0 || (role & ROLE_NXE) !== 0;
+}
 
 /** gpte_access: rights that one guest entry gives. `wide`: it has 8 bytes. */
 export function gpteAccess(mmu: Mmu, low: number, high: number, wide: boolean): number {

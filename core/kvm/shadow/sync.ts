@@ -4,7 +4,7 @@
  */
 import { EV_SYNC_PAGE, SPTE_SYNC, ZAP_SYNC } from "../../trace/events.ts";
 import { C } from "../counters.ts";
-import { EFER_NXE, PAE_ROOT_HPA, PT_A, PT_D, PT_P, PT_SHADOW_IO_MARK } from "../layout.ts";
+import { PAE_ROOT_HPA, PT_A, PT_D, PT_P, PT_SHADOW_IO_MARK } from "../layout.ts";
 import type { Mmu } from "../mmu.ts";
 import { H_RESERVED_BITS } from "../policy/hazards.ts";
 import { localFlush, remoteFlush } from "./flush.ts";
@@ -12,7 +12,15 @@ import { existingPage, newPage, zapPage } from "./page.ts";
 import { bucketOf } from "./pool.ts";
 import { rmapWriteProtect, spteFrame } from "./rmap.ts";
 import { roleAccess, roleGlevels, roleLevel, roleMetaphysical, roleQuadrant } from "./role.ts";
-import { dropSpte, gpteAccess, isWide, SET_CAN_UNSYNC, SET_SPECULATIVE, setSpte } from "./set-spte.ts";
+import {
+  dropSpte,
+  gpteAccess,
+  isWide,
+  mayHaveNx,
+  SET_CAN_UNSYNC,
+  SET_SPECULATIVE,
+  setSpte,
+} from "./set-spte.ts";
 import {
   childAt,
   forgetChildren,
@@ -37,8 +45,8 @@ export function syncSpte(mmu: Mmu, page: number, index: number): boolean {
   const gpteHigh = wide ? mmu.guestWord(mmu.gfn[page]!, at + 4) : 0;
   const gfn = wide ? frame64(gpteLow, gpteHigh) : gpteLow >>> 12;
   let keep = (gpteLow & (PT_P | PT_A)) === (PT_P | PT_A) && mmu.slots.hfnOf(gfn) === spteFrame(low);
-  if (keep && wide && reserved64(gpteLow, gpteHigh, false, (mmu.cpu.efer & EFER_NXE) !== 0)) {
-    // sync_page of 2.6.32 does not look at reserved bits; later ones do.
+  if (keep && wide && reserved64(gpteLow, gpteHigh, false, mayHaveNx(mmu, role))) {
+    // sync_page of 2.6.32 does not look at reserved bits; later ones do (3.1 by the processor's mode alone: here by the page's too).
     if (mmu.policy.syncChecksReserved) keep = false;
     else if (mmu.guarded[H_RESERVED_BITS]) {
       mmu.guard(H_RESERVED_BITS, mmu.hpaOf(page), index);

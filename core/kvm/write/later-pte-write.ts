@@ -31,7 +31,14 @@ import {
   roleLevel,
   roleMetaphysical,
 } from "../shadow/role.ts";
-import { gpteAccess, isWide, SET_CAN_UNSYNC, SET_SPECULATIVE, setSpte } from "../shadow/set-spte.ts";
+import {
+  gpteAccess,
+  isWide,
+  mayHaveNx,
+  SET_CAN_UNSYNC,
+  SET_SPECULATIVE,
+  setSpte,
+} from "../shadow/set-spte.ts";
 import { frame64, reserved64 } from "../shadow/walk.ts";
 import { accessPage, countWrite, countWriteOfPage } from "./detectors.ts";
 import { tell } from "./last-writes.ts";
@@ -164,7 +171,7 @@ function updateLater(mmu: Mmu, page: number, ptr: number, at: number, size: numb
   const low = mmu.guestWord(mmu.gfn[page]!, offset);
   const high = wide ? mmu.guestWord(mmu.gfn[page]!, offset + 4) : 0;
   if ((low & (PT_P | PT_A)) !== (PT_P | PT_A)) return;
-  if (wide && reserved64(low, high, false, (mmu.cpu.efer & EFER_NXE) !== 0)) {
+  if (wide && reserved64(low, high, false, mayHaveNx(mmu, role))) {
     if (policy.syncChecksReserved) return;
     if (mmu.guarded[H_RESERVED_BITS]) {
       mmu.guard(H_RESERVED_BITS, mmu.hpaOf(page), (ptr & 0xfff) >> 3);
