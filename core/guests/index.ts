@@ -1,6 +1,6 @@
 /**
- * The built-in guests: what the lab starts without being given a file. Each is a multiboot 1 image made by nasm from
- * the source in its folder; what it does and why is told at the head of that source.
+ * The built-in guests: what the lab starts without being given a file. Each is a multiboot 1 image, or a PC's disk, made
+ * by nasm from the source in its folder; what it does and why is told at the head of that source.
  */
 import { decodeBase64 } from "./decode.ts";
 import * as firmwareBinary from "./firmware/binary.ts";
@@ -22,7 +22,9 @@ export interface BuiltinGuest {
   readonly title: string;
   readonly help: string;
   /** The kind `openImage` of core/images is to be called with. */
-  readonly kind: "multiboot";
+  readonly kind: "multiboot" | "disk";
+  /** The machine that it was written for. */
+  readonly machine: "bare" | "pc";
   /** Bytes of memory from 0 and from 4 GiB that the guest was written for; more is fine. */
   readonly memory: number;
   readonly memoryHigh: number;
@@ -35,6 +37,9 @@ export interface BuiltinGuest {
 }
 
 const MIB = 1 << 20;
+const SECTOR = 512;
+/** Sectors of the PC kernel's disk: a cylinder of 16 heads and 63 sectors, as the kernel expects. */
+const PC_KERNEL_SECTORS = 1008;
 
 const symbolsOf = (rows: readonly (readonly [string, number])[]): GuestSymbol[] =>
   rows.map(([name, address]) => ({ name, address }));
@@ -45,6 +50,7 @@ export const GUESTS: readonly BuiltinGuest[] = [
     title: "Quadrant: one page table, two shadow pages",
     help: "The smallest program that shows Linux commit fce0657: it writes entries of one page table and one page directory, and checks that no other page changed.",
     kind: "multiboot",
+    machine: "bare",
     memory: 128 * MIB,
     memoryHigh: 0,
     bytes: decodeBase64(quadrant.BINARY),
@@ -62,6 +68,7 @@ export const GUESTS: readonly BuiltinGuest[] = [
     title: "A kernel without PAE",
     help: "2-level paging with 4 KiB and 4 MiB pages: a higher-half kernel, a user task, demand paging, copy-on-write between two address spaces, and many page-table writes.",
     kind: "multiboot",
+    machine: "bare",
     memory: 16 * MIB,
     memoryHigh: 0,
     bytes: decodeBase64(nonpae.BINARY),
@@ -74,6 +81,7 @@ export const GUESTS: readonly BuiltinGuest[] = [
     title: "A kernel with PAE, NX and memory above 4 GiB",
     help: "3-level paging with 4 KiB and 2 MiB pages and NX: the same work as the kernel without PAE, an execute-disable fault, and frames at 4 GiB.",
     kind: "multiboot",
+    machine: "bare",
     memory: 16 * MIB,
     memoryHigh: 16 * MIB,
     bytes: decodeBase64(pae.BINARY),
@@ -86,12 +94,29 @@ export const GUESTS: readonly BuiltinGuest[] = [
     title: "Nanobenchmarks",
     help: "The loops with which virtualisation is measured (call/ret, in, divzero, page faults, PTE writes, demand paging, fork, context switches): what the experiments count. Run by itself it goes through all of them.",
     kind: "multiboot",
+    machine: "bare",
     memory: 16 * MIB,
     memoryHigh: 0,
     bytes: decodeBase64(nanobench.BINARY),
     symbols: symbolsOf(nanobench.SYMBOLS),
     pauseAt: null,
     introduction: [],
+  },
+  {
+    id: "pc-kernel",
+    title: "A PC: every device and every mode",
+    help: "Boots from a disk by the firmware, on a machine with a PC's devices: real mode, 16- and 32-bit protected mode, both kinds of paging, ring 3, virtual-8086 mode and hardware tasks, with the interrupts of timer, keyboard, clock, disk and APIC. Each check is a line on the screen and on COM1.",
+    kind: "disk",
+    machine: "pc",
+    memory: 32 * MIB,
+    memoryHigh: 0,
+    bytes: pcKernelDisk(),
+    symbols: [],
+    pauseAt: null,
+    introduction: [
+      "A whole PC: the firmware tests it and boots a disk. Press Run; the Screen pane shows what the kernel writes, the Devices pane what every device does.",
+      "It ends through the debug-exit port with the number of lines that say WRONG. Then choose another policy, reset and run again: the text is the same.",
+    ],
   },
 ];
 
@@ -114,10 +139,6 @@ export function firmware(): Uint8Array {
 
 /** The firmware's labels; addresses are offsets in segment F000. */
 export const FIRMWARE_SYMBOLS: readonly GuestSymbol[] = symbolsOf(firmwareBinary.SYMBOLS);
-
-const SECTOR = 512;
-/** Sectors of the PC kernel's disk: a cylinder of 16 heads and 63 sectors, as the kernel expects. */
-const PC_KERNEL_SECTORS = 1008;
 
 /**
  * The disk of the kernel that uses every device and every mode of the PC (core/guests/pc-kernel): its program, and behind it

@@ -46,14 +46,20 @@ export interface Source {
 const MEMORY_MOST = 2032 * MIB;
 
 /** @throws LabError when there is no such guest */
-export function guestSource(id: string): { source: Source; memory: number; memoryHigh: number } {
+export function guestSource(id: string): {
+  source: Source;
+  machine: MachineKind;
+  memory: number;
+  memoryHigh: number;
+} {
   const guest = findGuest(id);
   if (guest === null) {
     throw new LabError(`there is no guest "${id}"; there are ${GUESTS.map((g) => g.id).join(", ")}`);
   }
-  const { title, bytes, kind, symbols, pauseAt, introduction, memory, memoryHigh } = guest;
+  const { title, bytes, kind, symbols, pauseAt, introduction, machine, memory, memoryHigh } = guest;
   return {
     source: { title, guest: id, bytes, kind, address: null, symbols, pauseAt, introduction },
+    machine,
     memory,
     memoryHigh,
   };

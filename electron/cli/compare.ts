@@ -2,9 +2,18 @@
  * `quadrant compare`: two machines in lock-step under two policies or hazards, to the first difference, and why.
  */
 import { GUESTS } from "../../core/guests/index.ts";
+import type { MachineKind } from "../../core/images/index.ts";
 import { NESTED } from "../../core/kvm/index.ts";
 import { DEFAULT_CONFIG } from "../../core/lab/protocol/index.ts";
-import { checkSetup, guestSource, openSource, type Source } from "../../core/lab/source.ts";
+import {
+  checkSetup,
+  guestSource,
+  kindOfSource,
+  machineOfSource,
+  memoryForKind,
+  openSource,
+  type Source,
+} from "../../core/lab/source.ts";
 import { Machine } from "../../core/machine/machine.ts";
 import { type Snapshot, takeSnapshot } from "../../core/machine/snapshot.ts";
 import {
@@ -133,9 +142,10 @@ function startOf(wanted: CompareArguments, io: CliIo): Start {
       title: scenario.document.title,
     };
   }
-  const { memory, memoryHigh, source } = sourceOf(what, io);
+  const { machine: kind, memory, memoryHigh, source } = sourceOf(what, io);
   const setup = {
     ...DEFAULT_CONFIG,
+    machine: kind,
     memory: wanted.memory ?? memory,
     memoryHigh: wanted.memoryHigh ?? memoryHigh,
     policy: "none",
@@ -151,7 +161,10 @@ function startOf(wanted: CompareArguments, io: CliIo): Start {
   return { snapshot: takeSnapshot(machine), script: [], goal: Number.POSITIVE_INFINITY, title: source.title };
 }
 
-function sourceOf(what: string, io: CliIo): { source: Source; memory: number; memoryHigh: number } {
+function sourceOf(
+  what: string,
+  io: CliIo,
+): { source: Source; machine: MachineKind; memory: number; memoryHigh: number } {
   if (GUESTS.some(({ id }) => id === what)) return guestSource(what);
   try {
     const bytes = io.readFile(what);
@@ -165,7 +178,12 @@ function sourceOf(what: string, io: CliIo): { source: Source; memory: number; me
       pauseAt: null,
       introduction: [],
     };
-    return { source, memory: DEFAULT_CONFIG.memory, memoryHigh: 0 };
+    return {
+      source,
+      machine: machineOfSource(source),
+      memory: memoryForKind(kindOfSource(source)),
+      memoryHigh: 0,
+    };
   } catch (error) {
     throw new Refused(
       `${error instanceof Error ? error.message : String(error)}; built-in guests and scenarios are in quadrant list`,

@@ -25,8 +25,8 @@ export interface ChosenImage {
 export function chooseImage(wanted: ImageArguments, io: CliIo): ChosenImage {
   const media = mediaOf(wanted, io);
   if (GUESTS.some((guest) => guest.id === wanted.image)) {
-    const { source, memory, memoryHigh } = guestSource(wanted.image);
-    return { source: { ...source, media }, machine: wanted.machine ?? "bare", memory, memoryHigh };
+    const { source, machine, memory, memoryHigh } = guestSource(wanted.image);
+    return { source: { ...source, media }, machine: wanted.machine ?? machine, memory, memoryHigh };
   }
   const source: Source = {
     title: wanted.image,

@@ -35,8 +35,7 @@ export function reset(lab: Lab): void {
 }
 
 export function loadGuest(lab: Lab, command: Of<"loadGuest">): void {
-  const { source, memory, memoryHigh } = guestSource(command.guest);
-  const machine = "bare";
+  const { source, machine, memory, memoryHigh } = guestSource(command.guest);
   lab.load(source, { ...lab.machine.setup, machine, memory, memoryHigh, ...command.config } as MachineConfig);
 }
 

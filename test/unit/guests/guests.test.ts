@@ -8,7 +8,13 @@ import { openImage } from "../../../core/images/index.ts";
 
 describe("built-in guests", () => {
   it("have the ids the lab knows", () => {
-    expect(GUESTS.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel", "nanobench"]);
+    expect(GUESTS.map((g) => g.id)).toEqual([
+      "quadrant",
+      "nonpae-kernel",
+      "pae-kernel",
+      "nanobench",
+      "pc-kernel",
+    ]);
     expect(findGuest("quadrant")).toBe(GUESTS[0]);
     expect(findGuest("nothing")).toBeNull();
   });
