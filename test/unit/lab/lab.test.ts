@@ -179,7 +179,13 @@ describe("edits", () => {
 describe("questions", () => {
   test("describe lists guests, policies and hazards", () => {
     const { guests, policies, hazards } = command({ name: "describe" }) as Description;
-    expect(guests.map((g) => g.id)).toEqual(["quadrant", "nonpae-kernel", "pae-kernel", "nanobench"]);
+    expect(guests.map((g) => g.id)).toEqual([
+      "quadrant",
+      "nonpae-kernel",
+      "pae-kernel",
+      "nanobench",
+      "pc-kernel",
+    ]);
     expect(policies.map((p) => p.id).join(" ")).toBe("none A0 A P B C D E1 E2 E3 F nested");
     expect(hazards.length).toBeGreaterThan(20);
   });
