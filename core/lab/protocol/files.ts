@@ -3,13 +3,19 @@
  * holds the bytes of an image, so that one of 2 GiB does not travel through it.
  */
 import type { FileBytes, Media } from "./commands.ts";
-import type { ClientMessage } from "./messages.ts";
+import { type ClientMessage, parseClientMessage } from "./messages.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Reader = (file: number) => Promise<Bytes>;
 
-/** True when files have to be read before the message can go to the lab. */
-export function namesFiles(message: ClientMessage): boolean {
+/**
+ * True when files have to be read before the message can go to the lab. A malformed message names none: it goes to the
+ * lab, which refuses it in words.
+ */
+export function namesFiles(given: ClientMessage): boolean {
+  const parsed = parseClientMessage(given);
+  if (!parsed.ok) return false;
+  const { message } = parsed;
   if (message.type !== "command" || message.command.name !== "openImage") return false;
   const { bytes, media } = message.command;
   const all = [bytes, media?.initrd, media?.floppy, media?.rom, ...(media?.disks ?? [])];
@@ -28,7 +34,8 @@ export async function fillFiles(
   read: Reader,
 ): Promise<{ message: ClientMessage; transfer: ArrayBuffer[] }> {
   const transfer = new Set<ArrayBuffer>();
-  if (message.type !== "command" || message.command.name !== "openImage") return { message, transfer: [] };
+  if (!namesFiles(message) || message.type !== "command" || message.command.name !== "openImage")
+    return { message, transfer: [] };
   const one = async (file: FileBytes): Promise<Bytes> => {
     if (file instanceof Uint8Array) return file;
     const bytes = await read(file.file);
