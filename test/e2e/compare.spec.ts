@@ -1,5 +1,4 @@
-/** The Compare pane's choices and the trace's files: what is asked for is what the lab is asked for, and what is saved. */
-import { readFileSync } from "node:fs";
+/** The Compare pane's choices: what is asked for is what the lab is asked for. */
 import AxeBuilder from "@axe-core/playwright";
 import type { CompareView } from "../../core/lab/protocol/index.ts";
 import { expect, type Lab, test } from "./lib/lab.ts";
@@ -59,28 +58,6 @@ test("under nested paging there is no hazard to choose, and two of them are comp
   await expect(page.getByTestId("compare-same")).toContainText("the host tables hold the same", {
     timeout: 60_000,
   });
-});
-
-test("the recorded events are saved as the text of each version", async ({ lab }) => {
-  test.skip(lab.edition === "desktop", "the desktop asks with the system's own dialog");
-  const { page } = lab;
-  await run(lab);
-  await show(lab, "Show Events");
-  for (const [format, line] of [
-    ["2.6.32", "kvm_mmu_zap_page: sp gfn"],
-    ["3.1", "kvm_mmu_prepare_zap_page: sp gfn"],
-    ["modern", "kvm_mmu_prepare_zap_page: sp gen"],
-  ] as const) {
-    await page.getByTestId("events-save").click();
-    const [download] = await Promise.all([
-      page.waitForEvent("download"),
-      page.getByTestId(`events-save-${format}`).click(),
-    ]);
-    expect(download.suggestedFilename()).toBe(`Quadrant-one-page-table-two-shadow-pages-${format}.trace`);
-    const text = readFileSync(await download.path(), "utf8");
-    expect(text.startsWith("# tracer: nop\n")).toBe(true);
-    expect(text).toContain(line);
-  }
 });
 
 test("a guest that halts, is reset and halts again leaves the panes where they are", async ({ lab }) => {

@@ -11,7 +11,8 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export default defineConfig<EditionOptions>({
   testDir: ".",
   outputDir: fromHere("../../test-results"),
-  timeout: 45_000,
+  // A launch takes 1.5 s on a quiet machine, and many times that on a busy one.
+  timeout: 90_000,
   expect: { timeout: 10_000 },
   // Two editions share two cores with the guests they run: tests that measure would disturb each other.
   workers: 1,

@@ -73,7 +73,6 @@ export class AccessCpu implements Processor {
     vectoringType: VECTORING_NONE,
     vectoringVector: 0,
     vectoringError: -1,
-    storeFrom: -1,
   };
   current: Access = { la: 0, access: 0, size: 4, low: 0, high: 0 };
   low = 0;
