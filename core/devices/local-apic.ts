@@ -163,21 +163,27 @@ export class LocalApic implements MmioDevice, Timed {
   /** IA32_APIC_BASE's bit 11. */
   globallyEnabled = true;
 
-  /** Level of LINT0, where the 8259 pair hangs. Matters here only when it is programmed as a fixed interrupt. */
+  /**
+   * Level of LINT0, where the 8259 pair hangs. Matters here when it is programmed as a fixed interrupt, or as NMI (which a
+   * watchdog makes of the timer); ExtINT is `passesExtint`.
+   */
   setLint0(level: boolean): void {
     const rising = level && !this.lint0;
     this.lint0 = level;
     const entry = this.get(R_LVT_LINT0);
-    if (rising && (entry & LVT_MASKED) === 0 && (entry & DELIVERY) === FIXED)
-      this.accept(entry & 0xff, false);
+    if (rising && (entry & LVT_MASKED) === 0) this.deliver(entry & DELIVERY, entry & 0xff, false);
   }
 
   // ---- messages ----
 
-  /** An interrupt arrives on the bus. @param mode delivery mode, bits 10 to 8 of an ICR or a redirection entry */
-  deliver(mode: number, vector: number, level: boolean): void {
+  /**
+   * An interrupt arrives on the bus. @param mode delivery mode, bits 10 to 8 of an ICR or a redirection entry
+   * @returns whether it waits in IRR now (fixed and lowest priority alone do)
+   */
+  deliver(mode: number, vector: number, level: boolean): boolean {
     if (mode === DELIVER_NMI) this.nmi();
-    else if (mode === FIXED || mode === 0x100) this.accept(vector, level);
+    else if (mode === FIXED || mode === 0x100) return this.accept(vector, level);
+    return false;
   }
 
   /** True when a message of this destination is for us (10.6.2). */
@@ -189,17 +195,18 @@ export class LocalApic implements MmioDevice, Timed {
     return (mine >> 4 === destination >> 4 || destination >> 4 === 15) && (mine & destination & 15) !== 0;
   }
 
-  private accept(vector: number, level: boolean): void {
-    if (!this.enabled) return;
+  private accept(vector: number, level: boolean): boolean {
+    if (!this.enabled) return false;
     if (vector < 16) {
       this.fail(ESR_RECEIVE_ILLEGAL);
-      return;
+      return false;
     }
     const bit = 1 << (vector & 31);
     this.irr[vector >> 5]! |= bit;
     if (level) this.tmr[vector >> 5]! |= bit;
     else this.tmr[vector >> 5]! &= ~bit;
     this.changed();
+    return true;
   }
 
   private fail(bit: number): void {
