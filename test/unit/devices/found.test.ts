@@ -322,6 +322,22 @@ describe("interrupt controllers", () => {
     expect(io.readRegister(0x10) & 0x4000).toBe(0x4000);
   });
 
+  it("local APIC: five local vectors, as the P6 has (no thermal sensor), and the focus check's bit stays", () => {
+    const { local } = apics();
+    expect(local.readRegister(0x30) >> 16).toBe(4);
+    local.writeRegister(0xf0, 0x3ff);
+    expect(local.readRegister(0xf0)).toBe(0x3ff);
+    for (const register of [0x320, 0x340, 0x350, 0x360, 0x370]) {
+      local.writeRegister(register, 0x1_0020);
+      expect(local.readRegister(register)).toBe(0x1_0020);
+    }
+    local.writeRegister(0x280, 0);
+    expect(local.readRegister(0x280)).toBe(0);
+    local.writeRegister(0x330, 0x1_0020);
+    local.writeRegister(0x280, 0);
+    expect(local.readRegister(0x280)).toBe(0x80);
+  });
+
   it("local APIC: LINT0 as NMI, which a watchdog makes of the timer", () => {
     const { local, nmis } = apics();
     local.writeRegister(0xf0, 0x1ff);
