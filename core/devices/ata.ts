@@ -17,6 +17,9 @@ const CONTROL_SRST = 0x04;
 /** Units from a command, or from a block that was taken, until the device answers: 20 us. */
 const DELAY = 2000;
 
+/** EXECUTE DEVICE DIAGNOSTIC: both devices carry it out, whichever is selected. */
+const DIAGNOSTIC = 0x90;
+
 /** What a device is doing between its busy times. */
 const IDLE = 0;
 const DATA_IN = 1;
@@ -127,7 +130,7 @@ export class AtaChannel implements PortDevice, Timed {
       return;
     }
     this.setIrq(false);
-    if (this.disk !== null) this.start(value);
+    if (this.disk !== null || (value === DIAGNOSTIC && !this.empty)) this.start(value);
   }
 
   private writeControl(value: number): void {
@@ -239,12 +242,16 @@ export class AtaChannel implements PortDevice, Timed {
     this.due = Infinity;
     this.file.status = DRDY | DSC;
     this.answer();
-    if (this.file.error !== 0 && this.command !== 0x90) this.file.status |= ERR;
+    if (this.file.error !== 0 && this.command !== DIAGNOSTIC) this.file.status |= ERR;
     this.setIrq(true);
   }
 
   /** The device has thought: the next block, the end of the command, or a refusal in `error`. */
   private answer(): void {
+    if (this.command === DIAGNOSTIC) {
+      this.file.signature();
+      return;
+    }
     const disk = this.disks[this.active]!;
     if (disk === null || this.file.error !== 0) return;
     switch (this.command) {
@@ -265,9 +272,6 @@ export class AtaChannel implements PortDevice, Timed {
           this.left = 0;
           this.report();
         }
-        return;
-      case 0x90: // EXECUTE DEVICE DIAGNOSTIC
-        this.file.signature();
         return;
       case 0x91: // INITIALIZE DEVICE PARAMETERS: the geometry that IDENTIFY names, and no other
         if ((this.file.device & 15) !== HEADS - 1 || this.file.count !== SECTORS_A_TRACK)

@@ -51,6 +51,27 @@ describe("ATA", () => {
     );
   });
 
+  it("EXECUTE DEVICE DIAGNOSTIC is for both devices, whichever is selected (ATA/ATAPI-5, 8.9)", () => {
+    const { ata, settle } = channel(10);
+    ata.writePort(6, 0xf0);
+    ata.writePort(7, 0x90);
+    expect(ata.next()).toBeLessThan(Infinity);
+    settle();
+    // The signature, with device 0 selected.
+    expect([1, 2, 3, 4, 5, 6].map((offset) => ata.readPort(offset))).toEqual([1, 1, 1, 0, 0, 0xa0]);
+    expect(ata.readPort(7)).toBe(0x50);
+  });
+
+  it("a state whose overlay is not this disk's is refused", () => {
+    const disk = new Disk(new Uint8Array(10 * SECTOR));
+    const bytes = new Uint8Array(SECTOR).fill(1);
+    for (const sectors of [[10], [-1], [0.5], [Number.NaN], [1, 2]])
+      expect(() => disk.load({ sectors: Float64Array.from(sectors), bytes })).toThrow(/sector/);
+    expect(disk.written).toBe(0);
+    disk.load({ sectors: Float64Array.of(9), bytes });
+    expect(disk.written).toBe(1);
+  });
+
   it("SEEK asks for one sector, whatever the count", () => {
     const { ata, settle, command } = channel(10);
     command(0x70, 0, 9, 0);
