@@ -6,6 +6,8 @@
 import type { Machine } from "./machine.ts";
 import type { Pc } from "./pc.ts";
 
+/** COM1 and COM2. What is left in the scratch register is what the firmware looked for them with. */
+const LINES = [0x3f8, 0x2f8] as const;
 const SPURIOUS = 0xf0;
 const LINT0 = 0x350;
 const LINT1 = 0x360;
@@ -36,11 +38,17 @@ export function leaveAsBooted(machine: Machine, pc: Pc): void {
   view.setUint8(0x49, 3);
   view.setUint16(0x4a, COLUMNS, true);
   view.setUint16(0x4c, 0x1000, true);
-  view.setUint16(0x60, 0x0d0e, true);
+  view.setUint16(0x60, 0x0607, true);
   view.setUint16(0x63, 0x3d4, true);
+  // Mode and palette registers of the CGA that they stand for; waits for serial lines and printers, in ticks.
+  view.setUint16(0x65, 0x3029, true);
+  view.setUint32(0x7c, 0x0101_0101, true);
   view.setUint8(0x75, pc.board.disks.filter((disk) => disk !== null).length);
   view.setUint8(0x84, ROWS - 1);
   view.setUint16(0x85, 16, true);
+  // The display's state: a VGA in colour with 400 lines; a keyboard of 101 keys that has acknowledged.
+  data.set([0x60, 0xf9, 0x51], 0x87);
+  data.set([0x10, 0x10], 0x96);
   pc.store(0x400, data);
   const ebda = new Uint8Array(2);
   ebda[0] = 1;
@@ -55,17 +63,29 @@ export function leaveAsBooted(machine: Machine, pc: Pc): void {
     [0xa1, 0x02],
     [0x21, 0x01],
     [0xa1, 0x01],
-    [0x21, 0xb8],
-    [0xa1, 0x8f],
-    // Timer 0: square wave of 18.2 Hz.
-    [0x43, 0x36],
+    [0x21, 0xf8],
+    [0xa1, 0x9e],
+    // Timer 0: rate generator of 18.2 Hz; timer 1: the refresh.
+    [0x43, 0x34],
     [0x40, 0x00],
     [0x40, 0x00],
+    [0x43, 0x54],
+    [0x41, 18],
+    // Both serial lines: 9600 baud, 8 data bits.
+    ...LINES.flatMap((port) => [
+      [port + 3, 0x80] as const,
+      [port, 12] as const,
+      [port + 1, 0] as const,
+      [port + 3, 3] as const,
+      [port + 7, 0xa5] as const,
+    ]),
+    // A20 is either gate's: the keyboard controller's is closed, port 92 decides.
+    [0x64, 0xdd],
   ] as const)
     ports.out(port, 1, value);
   // The APICs in virtual wire mode: the 8259 pair comes through LINT0, NMI through LINT1 (MP specification 1.4, 3.6.2.2).
   const { apic } = pc.board;
-  apic.writeRegister(SPURIOUS, 0x10f);
+  apic.writeRegister(SPURIOUS, 0x1ff);
   apic.writeRegister(LINT0, 0x700);
   apic.writeRegister(LINT1, 0x400);
 }
