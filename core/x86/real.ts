@@ -2,11 +2,11 @@
  * Far transfers of real and virtual-8086 mode: selectors are paragraphs, and nothing is checked but limits and IOPL
  * (SDM vol. 3, 20.1, 20.2; vol. 2, CALL, JMP, RET, IRET). `opsize` is 2 or 4 bytes.
  */
-import { userBit } from "./access.ts";
+import { misaligned, userBit } from "./access.ts";
 import type { Cpu } from "./cpu.ts";
 import { GP, SS_FAULT } from "./exceptions.ts";
 import { FLAG_FIXED, FLAG_IOPL, FLAG_VIF, FLAG_VIP, FLAG_VM, REST } from "./flags.ts";
-import { frameWords, probeFrame, storeFrame } from "./frame.ts";
+import { frameWords, probeFrame, stackMaskOf, storeFrame } from "./frame.ts";
 import { BRANCH, CS, SS, STOP } from "./isa/insn.ts";
 import { setRealSegment } from "./segments.ts";
 
@@ -37,6 +37,7 @@ export function realCall(cpu: Cpu, selector: number, offset: number, opsize: num
     return cpu.faulted ? STOP : cpu.raise(SS_FAULT, 0);
   }
   if (target >>> 0 > cpu.segLimit[CS]!) return cpu.raise(GP, 0);
+  if (misaligned(cpu, (base + ((esp - opsize) & stackMaskOf(attr))) | 0, opsize)) return STOP;
   if (!storeFrame(cpu, base, attr, esp, 2, opsize, user)) return STOP;
   cpu.regs[4] = cpu.moveSp(-2 * opsize);
   return enter(cpu, selector, target);

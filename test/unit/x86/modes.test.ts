@@ -11,8 +11,9 @@ import {
   RUN_SHUTDOWN,
   STEP_NORMAL,
 } from "../../../core/x86/door.ts";
-import { FLAG_NT, FLAG_RF } from "../../../core/x86/flags.ts";
-import { CR0_PE } from "../../../core/x86/system.ts";
+import { FLAG_AC, FLAG_NT, FLAG_RF, FLAG_VM } from "../../../core/x86/flags.ts";
+import { TR } from "../../../core/x86/segment-cache.ts";
+import { CR0_AM, CR0_PE } from "../../../core/x86/system.ts";
 import { TestMachine } from "./test-machine.ts";
 
 const GDT = 0x1000;
@@ -297,5 +298,42 @@ describe("what later processors gave a meaning", () => {
     const m = machine(code);
     expect(m.cpu.run(5)).toBe(RUN_HALTED);
     expect(m.cpu.eip).toBe(0x3000 + 6 * 16 + 1);
+  });
+});
+
+describe("virtual-8086 mode", () => {
+  /** At 0000:5000 with a stack at `sp`; an event goes to level 0 with a stack at 9000. */
+  function v86(code: readonly number[], sp: number, flags: number): TestMachine {
+    const m = machine(code);
+    const { cpu } = m;
+    segment(m, 0x40, 0x6000, 0x67, 0x8b);
+    cpu.segSelector[TR] = 0x40;
+    cpu.segBase[TR] = 0x6000;
+    cpu.segLimit[TR] = 0x67;
+    cpu.segAttr[TR] = 0x8b;
+    m.set32(0x6004, 0x9000);
+    m.set32(0x6008, 0x10);
+    cpu.cr0 |= CR0_AM;
+    // IRETD's nine words.
+    [CODE, 0, flags | FLAG_VM, sp, 0, 0, 0, 0, 0].forEach((word, i) => {
+      m.set32(0x8000 + i * 4, word);
+    });
+    cpu.eip = 0x4000;
+    m.bytes(0x4000, [0xcf]);
+    expect(cpu.step(STEP_NORMAL)).toBe(RUN_RETIRED);
+    expect(cpu.cpl).toBe(3);
+    return m;
+  }
+
+  it.each([
+    ["a near call", [0xe8, 0x00, 0x00]],
+    ["a far call", [0x9a, 0x00, 0x50, 0x00, 0x00]],
+    ["a far return", [0xcb]],
+  ] as const)("%s on a stack that is not aligned raises #AC where it is asked for", (_name, code) => {
+    const m = v86(code, 0x7001, FLAG_AC);
+    expect(m.cpu.step(STEP_NORMAL)).toBe(RUN_FAULTED);
+    expect(m.cpu.eip).toBe(0x3000 + 17 * 16);
+    const other = v86(code, 0x7001, 0);
+    expect(other.cpu.step(STEP_NORMAL)).toBe(RUN_RETIRED);
   });
 });
