@@ -19,8 +19,11 @@ const FOUR_GIB = 0x1_0000_0000;
 /** End of conventional memory on a PC: the firmware keeps the last KiB below A0000 for itself (the EBDA). */
 const LOW_END = 0x9fc00;
 const HOLE = 0xa0000;
-/** The ROM's copy below 1 MiB, and the largest ROM below 4 GiB. */
+/** The ROM's copy below 1 MiB, the APICs, and the largest ROM below 4 GiB. */
 const LOW_ROM = 0xf0000;
+const PAGE = 0x1000;
+const IO_APIC = 0xfec0_0000;
+const LOCAL_APIC = 0xfee0_0000;
 const HIGH_ROM = FOUR_GIB - 0x4_0000;
 
 /** Regions in ascending order. */
@@ -32,6 +35,8 @@ export function memoryMap({ machine, memory, memoryHigh }: ImageOptions): Region
     { base: LOW_END, length: HOLE - LOW_END, type: RESERVED },
     { base: LOW_ROM, length: MIB - LOW_ROM, type: RESERVED },
     { base: MIB, length: memory - MIB, type: AVAILABLE },
+    { base: IO_APIC, length: PAGE, type: RESERVED },
+    { base: LOCAL_APIC, length: PAGE, type: RESERVED },
     { base: HIGH_ROM, length: FOUR_GIB - HIGH_ROM, type: RESERVED },
     ...high,
   ];

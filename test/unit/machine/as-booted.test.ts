@@ -1,6 +1,7 @@
 /** What a kernel finds that starts without the firmware, against what the firmware leaves when it has run. */
 import { describe, expect, it } from "vitest";
 import { openImage } from "../../../core/images/index.ts";
+import { memoryMap } from "../../../core/images/memory-map.ts";
 import { Machine } from "../../../core/machine/machine.ts";
 import { Trace } from "../../../core/trace/trace.ts";
 import { SETUP } from "./boot.ts";
@@ -65,6 +66,18 @@ describe("a kernel that starts without the firmware", () => {
 
   it("finds interrupt controllers, timers, APICs, serial lines and gates programmed as the firmware does it", () => {
     expect(programmed(loader)).toEqual(programmed(firmware));
+  });
+
+  it("is told the memory map that INT 15h, E820 tells", () => {
+    // The firmware keeps its answers in the extended data area: a count, then base, length and type.
+    const hfn = firmware.slots.hfnOf(0x9f);
+    const view = new DataView(firmware.memory.bytes.slice(hfn * 4096 + 0xc00, (hfn + 1) * 4096).buffer);
+    const regions = Array.from({ length: view.getUint16(0x80, true) }, (_, i) => ({
+      base: Number(view.getBigUint64(0xc0 + i * 20, true)),
+      length: Number(view.getBigUint64(0xc0 + i * 20 + 8, true)),
+      type: view.getUint32(0xc0 + i * 20 + 16, true),
+    }));
+    expect(memoryMap({ machine: "pc", memory: SETUP.memory, memoryHigh: 0 })).toEqual(regions);
   });
 
   it("finds the BIOS data area as the firmware leaves it", () => {
