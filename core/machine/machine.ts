@@ -67,6 +67,7 @@ import {
   type StopReason,
 } from "./setup.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** What an input did: an edit may be refused by the guest's own tables; everything else is done. */
 export type InputOutcome = EditOutcome;
@@ -119,6 +120,7 @@ export class Machine {
 
   /** @param media disks, floppy and ROM of a PC; the bare machine has none */
   constructor(setup: MachineSetup, trace: Trace = new Trace(), media: Media = {}) {
+    warmUp();
     const { memory, slots } = layOutMemory(setup);
     this.setup = setup;
     this.memory = memory;
