@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { inRoot } from "./lib/repository.mjs";
 import { install } from "./lib/run.mjs";
+import { bundleScript } from "./lib/script.mjs";
 
 const folder = process.env.QUADRANT_KERNELS;
 if (folder === undefined) {
@@ -42,28 +43,8 @@ if (!["off", "end", "often", "every"].includes(options.audit)) {
 }
 if (!(await install())) process.exit(1);
 
-const { build } = await import("vite");
 const out = inRoot(".cache", "kernels");
-for (const name of ["run", "list"]) {
-  await build({
-    configFile: false,
-    root: inRoot("."),
-    logLevel: "warn",
-    publicDir: false,
-    ssr: { noExternal: true, target: "node" },
-    build: {
-      ssr: inRoot("test", "kernels", `${name}.ts`),
-      outDir: out,
-      emptyOutDir: false,
-      target: "node20.18",
-      minify: false,
-      rolldownOptions: {
-        external: [/^node:/],
-        output: { format: "es", entryFileNames: `${name}.mjs`, codeSplitting: false },
-      },
-    },
-  });
-}
+for (const name of ["run", "list"]) await bundleScript(`test/kernels/${name}.ts`, out, `${name}.mjs`);
 const { readManifest, POLICY_IDS } = await import(join(out, "list.mjs"));
 
 let kernels;

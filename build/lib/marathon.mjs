@@ -3,10 +3,11 @@
  * a table at the end.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { inRoot } from "./repository.mjs";
+import { bundleScript } from "./script.mjs";
 
 /** Every policy but `none`, which is the yardstick. */
 const POLICIES = ["A0", "A", "P", "B", "C", "D", "E1", "E2", "E3", "F", "nested"];
@@ -24,7 +25,7 @@ export async function runMarathon({
     console.error(`unknown policy ${unknown.join(", ")}: there are ${POLICIES.join(", ")}`);
     return 2;
   }
-  const file = await bundle();
+  const file = await bundleScript("test/soak/marathon.ts", inRoot(".cache", "soak"), "marathon.mjs");
   const began = Date.now();
   console.log(`marathon: ${operations} operations under each of ${policies.join(", ")}, seed ${seed}`);
   const waiting = [...policies];
@@ -46,31 +47,6 @@ export async function runMarathon({
     writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
   }
   return sound ? 0 : 1;
-}
-
-async function bundle() {
-  const { build } = await import("vite");
-  const outDir = inRoot(".cache", "soak");
-  mkdirSync(outDir, { recursive: true });
-  await build({
-    configFile: false,
-    root: inRoot("."),
-    logLevel: "warn",
-    publicDir: false,
-    ssr: { noExternal: true, target: "node" },
-    build: {
-      ssr: inRoot("test/soak/marathon.ts"),
-      outDir,
-      emptyOutDir: true,
-      target: "node20.18",
-      minify: false,
-      rolldownOptions: {
-        external: [/^node:/],
-        output: { format: "es", entryFileNames: "marathon.mjs", codeSplitting: false },
-      },
-    },
-  });
-  return `${outDir}/marathon.mjs`;
 }
 
 /** One policy's process; its last line is its result. */
