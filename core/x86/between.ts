@@ -15,6 +15,7 @@ import {
   TOUCH_PUSH,
   TOUCH_READ,
   TOUCH_WRITE,
+  waiting,
 } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
@@ -22,6 +23,7 @@ import { ACCESS_FETCH, ACCESS_WRITE, EXIT_PF, RUN_EXIT, RUN_RETIRED } from "./do
 import { fetchBlock } from "./fetch.ts";
 import { REST } from "./flags.ts";
 import { ESP } from "./isa/exec/operand.ts";
+import { stride } from "./isa/exec/string.ts";
 import { CS, type Insn, REPEAT, STOP } from "./isa/insn.ts";
 
 /** `chain`: the next instruction wants to be run on its own. */
@@ -186,7 +188,11 @@ export function goOn(cpu: Cpu, insn: Insn, behind: number, budget: number): numb
     cpu.retired++;
     left--;
     cpu.midRep = true;
-    if (left <= 0 || cpu.attention !== 0 || insn.next === STALE) break;
+    if (left <= 0 || waiting(cpu.attention, cpu.regs[REST]!) !== 0 || insn.next === STALE) break;
+    const many = stride(cpu, insn, left);
+    cpu.retired += many;
+    left -= many;
+    if (left <= 0) break;
     cpu.eip = behind;
     answer = insn.exec(cpu, insn);
     if (answer !== REPEAT) break;
