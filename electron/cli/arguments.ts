@@ -343,7 +343,7 @@ export function parseHazards(
 /** The nearest of `words` when it is likely a slip of the fingers, as ` (did you mean …?)`, else "". */
 export function suggestion(word: string, words: readonly string[]): string {
   const near = words.find((w) => distance(w, word) <= 2);
-  return near === undefined ? "" : `; did you mean ${near}?`;
+  return near === undefined ? "; see quadrant --help" : `; did you mean ${near}? See quadrant --help`;
 }
 
 /** Levenshtein distance. */
@@ -381,9 +381,7 @@ function parse(argv: readonly string[]): Arguments {
     return { command: "list" };
   }
   if (argv[0] !== "run") {
-    throw new Refused(
-      `there is no command "${argv[0]}"${suggestion(argv[0]!, COMMANDS)} See quadrant --help`,
-    );
+    throw new Refused(`there is no command "${argv[0]}"${suggestion(argv[0]!, COMMANDS)}`);
   }
   return parseRun(argv.slice(1));
 }
@@ -423,9 +421,7 @@ function parseRun(words: readonly string[]): RunArguments {
     const name = equals < 0 ? word : word.slice(0, equals);
     const option = OPTIONS[name];
     if (option === undefined) {
-      throw new Refused(
-        `there is no option ${name}${suggestion(name, Object.keys(OPTIONS))} See quadrant --help`,
-      );
+      throw new Refused(`there is no option ${name}${suggestion(name, Object.keys(OPTIONS))}`);
     }
     if (seen.has(name) && !REPEATED.has(name)) throw new Refused(`${name} is given twice`);
     seen.add(name);

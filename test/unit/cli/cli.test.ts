@@ -193,7 +193,8 @@ describe("refusals: exit code 2 and one sentence", () => {
     ["run quadrant --policy Z", /no policy "Z"; there are none, A0, A, P, B, C, D, E1, E2, E3, F/],
     ["run quadrant --hazards bogus=guarded", /no hazard "bogus"/],
     ["run quadrant --trace-export 2.4=x", /FORMAT one of 2.6.32, 3.1 or modern/],
-    ["run quadrant --memory 3M", /memory must be at least/],
+    ["run quadrant --memory 3M", /memory must be at least 4 MiB/],
+    ["run quadrant --memory 3G", /memory must be at most 2032 MiB/],
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],
     ["run quadrant --memory 5000001", /multiple of 4096/],
     ["run --policy B", /which image/],
@@ -201,7 +202,8 @@ describe("refusals: exit code 2 and one sentence", () => {
     ["run quadrant --initrd none", /none cannot be read/],
     ["run quadrant --save-disk x", /--save-disk is given once, and the machine has no disk/],
     ["run quadrant --save-floppy x", /--save-floppy is given, and the machine has no floppy/],
-    ["frobnicate", /no command/],
+    ["frobnicate", /no command "frobnicate"; see quadrant --help$/],
+    ["rum quadrant", /no command "rum"; did you mean run\? See quadrant --help$/],
   ])("%s", async (words, sentence) => {
     expect(await quadrant(words)).toBe(2);
     expect(err.length).toBe(1);

@@ -90,11 +90,13 @@ describe("8042 and keyboard", () => {
       () => {},
       () => {},
       () => {},
+      () => {},
     );
     for (let i = 0; i < 10_000; i++) keyboard.data.writePort(0, 0xf2);
     expect(keyboard.waiting).toBeLessThan(100);
     // Keys are lost before answers are.
     const full = new Keyboard(
+      () => {},
       () => {},
       () => {},
       () => {},
