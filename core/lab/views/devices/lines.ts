@@ -160,7 +160,7 @@ export function com1Summary(serial: SerialPort): string {
 }
 
 export function com2Parts(board: Board): DevicePart[] {
-  const { registers } = board.com2.save();
+  const { registers } = board.com2;
   return uartPart({ registers, waiting: board.com2.waiting }, registers[10]! | registers[9]!);
 }
 
