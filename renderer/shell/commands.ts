@@ -338,17 +338,12 @@ export function isDark(): boolean {
 
 let registered = false;
 
-/** Puts the shell's actions into the registry, once. */
+/** Puts the shell's actions into the registry, once, ahead of the panes' own: menus and palette begin with Run. */
 export function registerShell(): void {
   if (registered) return;
   registered = true;
-  actions.register([
-    ...machine,
-    ...compareActions,
-    ...places,
-    ...files,
-    ...traceActions,
-    ...scenarioActions,
-    ...view(),
-  ]);
+  actions.register(
+    [...machine, ...compareActions, ...places, ...files, ...traceActions, ...scenarioActions, ...view()],
+    true,
+  );
 }
