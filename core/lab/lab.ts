@@ -271,6 +271,11 @@ export class Lab {
     }
     this.shownFault = null;
     this.story.pause();
+    // A scenario's step that was paused has its own.
+    if (this.story.runner !== null) {
+      this.machine.stopAtEvents = null;
+      this.applyBreakpoints();
+    }
     this.goal = goal;
     this.running = true;
   }

@@ -93,4 +93,8 @@ test("from the first screen, one click: P, B and D, what differs and why", async
   await expect
     .poll(async () => (await lab.machine.command<{ policy: string }>({ name: "report" })).policy)
     .toBe("D");
+  // Its events came along: the one that made the entry differ is chosen.
+  await expect(page.getByTestId("pane-events").locator("[role=row][aria-selected=true]")).toContainText(
+    "spte_set",
+  );
 });
