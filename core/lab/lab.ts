@@ -438,6 +438,7 @@ export class Lab {
           : {
               post: machine.pc.board.post.value,
               written: machine.pc.board.disks.map((disk) => disk?.written ?? null),
+              floppyWritten: machine.pc.board.floppy.disk?.written ?? null,
             },
       experiment: this.experimenting ? { title, done: progress.done, total: progress.total } : null,
       console: { total: machine.serial.total, lastLine: this.lastLine() },

@@ -37,6 +37,7 @@ import {
 import { placeImage } from "./place.ts";
 import { layOutMemory, type MachineSetup, type Stop, type StopReason } from "./setup.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** What an input did: an edit may be refused by the guest's own tables; everything else is done. */
 export type InputOutcome = EditOutcome;
@@ -83,6 +84,7 @@ export class Machine {
 
   /** @param media disks, floppy and ROM of a PC; the bare machine has none */
   constructor(setup: MachineSetup, trace: Trace = new Trace(), media: Media = {}) {
+    warmUp();
     const { memory, slots } = layOutMemory(setup);
     this.setup = setup;
     this.memory = memory;

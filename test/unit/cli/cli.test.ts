@@ -7,7 +7,7 @@ import { findGuest } from "../../../core/guests/index.ts";
 import type { RunReport } from "../../../core/lab/report.ts";
 import { main } from "../../../electron/cli/cli.ts";
 import type { CliIo } from "../../../electron/cli/io.ts";
-import { tellingKernel, writerRom } from "../images/pc-programs.ts";
+import { floppyWriter, tellingKernel, writerRom } from "../images/pc-programs.ts";
 
 const schema: unknown = JSON.parse(readFileSync("docs/run-report.schema.json", "utf8"));
 const validate = new Ajv({ strict: false }).compile(schema as object);
@@ -170,6 +170,21 @@ describe("run on a pc", () => {
     wanted.fill(0x42, 0, 512);
     expect(whole).toEqual(wanted);
   });
+
+  test("a floppy is never changed; --save-floppy writes what the guest left, a whole floppy", async () => {
+    const boot = floppyWriter();
+    files.set("boot.img", boot);
+    expect(await quadrant("run boot.img --save-floppy after.img --policy none"), err.join()).toBe(0);
+    expect(boot).toEqual(floppyWriter());
+    const saved = holes.get("after.img")!;
+    expect(saved.size).toBe(1440 << 10);
+    const whole = new Uint8Array(saved.size);
+    for (const { offset, bytes } of saved.chunks) whole.set(bytes, offset);
+    const wanted = new Uint8Array(saved.size);
+    wanted.set(boot);
+    wanted.fill(0x77, 5 * 512, 6 * 512);
+    expect(whole).toEqual(wanted);
+  });
 });
 
 describe("refusals: exit code 2 and one sentence", () => {
@@ -186,6 +201,7 @@ describe("refusals: exit code 2 and one sentence", () => {
     ["run quadrant --disk none.img", /none.img cannot be read/],
     ["run quadrant --initrd none", /none cannot be read/],
     ["run quadrant --save-disk x", /--save-disk is given once, and the machine has no disk/],
+    ["run quadrant --save-floppy x", /--save-floppy is given, and the machine has no floppy/],
     ["frobnicate", /no command "frobnicate"; see quadrant --help$/],
     ["rum quadrant", /no command "rum"; did you mean run\? See quadrant --help$/],
   ])("%s", async (words, sentence) => {
