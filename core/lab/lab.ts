@@ -306,6 +306,11 @@ export class Lab {
     this.context.lastAudit = this.machine.audit();
   }
 
+  /** What is told of the shadow of a machine that stands still is true of it: audited, where that is not done anyway. */
+  auditStill(): void {
+    if (this.machine.setup.audit === "end" && !this.context.running) this.audit();
+  }
+
   applyBreakpoints(): void {
     const all = new Set(this.context.breakpoints);
     if (this.runTo !== null) all.add(this.runTo);
@@ -361,6 +366,7 @@ export class Lab {
     this.machines++;
     this.context.symbols = new Symbols(this.symbolsOf(machine.setup));
     this.applyBreakpoints();
+    this.auditStill();
   }
 
   /** The trace that every machine of this lab records into. */
@@ -383,6 +389,7 @@ export class Lab {
     machine.run(PAUSE_WITHIN);
     if (machine.stop.reason === "breakpoint") machine.stop = { reason: "paused", detail: `at ${pauseAt}` };
     this.applyBreakpoints();
+    this.auditStill();
   }
 
   // ---- status ----

@@ -97,4 +97,10 @@ test("from the first screen, one click: P, B and D, what differs and why", async
   await expect(page.getByTestId("pane-events").locator("[role=row][aria-selected=true]")).toContainText(
     "spte_set",
   );
+  await expect(page.getByTestId("audit-state")).toContainText("violation");
+  await expect(page.getByTestId("events-live")).toHaveText("Held");
+  // Another guest's events are not held at a number of this one's.
+  await page.getByTestId("guest-picker").click();
+  await page.locator("[role=menuitemradio][data-value=nonpae-kernel]").click();
+  await expect(page.getByTestId("events-live")).toHaveText("Live");
 });

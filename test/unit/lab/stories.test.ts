@@ -171,6 +171,8 @@ describe("comparisons", () => {
     const cause = pair!.difference!.entries[0]!.causes[1]!;
     lab.command({ name: "takeCompared", pair: 0, side: 1 });
     expect(lab.machine.kvm?.policy).toBe("D");
+    // What the status says of its shadow was looked at, not assumed.
+    expect(lab.collectStatus(true, 0)?.audit.violations).toBeGreaterThan(0);
     expect(lab.machine.audit().violations.map(({ invariant }) => invariant)).toContain("I9");
     expect(lab.sharedTrace.at(cause.seq)?.time).toBe(cause.time);
     lab.command({ name: "step", count: 1 });
