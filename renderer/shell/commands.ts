@@ -320,6 +320,14 @@ const view = (): readonly Action[] => [
     help: "Theme, audit, trace",
     run: () => ui.open({ kind: "settings" }),
   },
+  {
+    id: "words",
+    title: "Words",
+    group: "Help",
+    key: "",
+    help: "gfn, spte, quadrant, zap and the others, in a sentence each",
+    run: () => ui.open({ kind: "words" }),
+  },
   { id: "help", title: "Keys and colours", group: "Help", key: "?", run: () => ui.open({ kind: "help" }) },
   {
     id: "introduction",

@@ -1,4 +1,5 @@
 /** A scenario file of one's own: what is wrong in it is told with its name, and a right one is shown wherever one was. */
+import AxeBuilder from "@axe-core/playwright";
 import { expect, type Lab, test } from "./lib/lab.ts";
 
 async function command({ page }: Lab, words: string): Promise<void> {
@@ -65,4 +66,18 @@ test("the palette begins with what one does most, and ends with what cannot be d
   const firstOff = off.indexOf(true);
   expect(firstOff).toBeGreaterThan(20);
   expect(off.slice(firstOff).every(Boolean)).toBe(true);
+});
+
+test("the field's words stand in the window, accessible in both themes", async ({ lab }) => {
+  const { page } = lab;
+  await command(lab, "Words");
+  await expect(page.getByTestId("words")).toContainText("(gfn, role) is its key");
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await new AxeBuilder({ page })
+      .setLegacyMode(true)
+      .include("[data-testid=words]")
+      .analyze();
+    expect(violations.map((one) => one.id)).toEqual([]);
+  }
 });
