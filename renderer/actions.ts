@@ -31,13 +31,14 @@ class Actions {
   readonly #list: Action[] = [];
   readonly #byId = new Map<string, Action>();
 
-  /** Adds actions; an id may come once. */
-  register(actions: readonly Action[]): void {
+  /** Adds actions, behind those that are there or ahead of them; an id may come once. */
+  register(actions: readonly Action[], ahead = false): void {
     for (const action of actions) {
       if (this.#byId.has(action.id)) throw new Error(`two actions are called ${action.id}`);
       this.#byId.set(action.id, action);
-      this.#list.push(action);
     }
+    if (ahead) this.#list.unshift(...actions);
+    else this.#list.push(...actions);
   }
 
   get all(): readonly Action[] {

@@ -271,6 +271,11 @@ export class Lab {
     }
     this.shownFault = null;
     this.story.pause();
+    // A scenario's step that was paused has its own.
+    if (this.story.runner !== null) {
+      this.machine.stopAtEvents = null;
+      this.applyBreakpoints();
+    }
     this.goal = goal;
     this.running = true;
   }
@@ -299,6 +304,11 @@ export class Lab {
   /** Audits the whole machine. */
   audit(): void {
     this.context.lastAudit = this.machine.audit();
+  }
+
+  /** What is told of the shadow of a machine that stands still is true of it: audited, where that is not done anyway. */
+  auditStill(): void {
+    if (this.machine.setup.audit === "end" && !this.context.running) this.audit();
   }
 
   applyBreakpoints(): void {
@@ -356,6 +366,7 @@ export class Lab {
     this.machines++;
     this.context.symbols = new Symbols(this.symbolsOf(machine.setup));
     this.applyBreakpoints();
+    this.auditStill();
   }
 
   /** The trace that every machine of this lab records into. */
@@ -378,6 +389,7 @@ export class Lab {
     machine.run(PAUSE_WITHIN);
     if (machine.stop.reason === "breakpoint") machine.stop = { reason: "paused", detail: `at ${pauseAt}` };
     this.applyBreakpoints();
+    this.auditStill();
   }
 
   // ---- status ----

@@ -17,6 +17,8 @@ import type { ScenarioListing, ScenarioView } from "./protocol/index.ts";
 
 /** HLT: what a machine without an image would begin with. */
 const HLT = Uint8Array.of(0xf4);
+/** Mistakes of a file that are told at once; the command line tells them all. */
+const MISTAKES_TOLD = 4;
 
 export class Story {
   runner: ScenarioRunner | null = null;
@@ -41,7 +43,7 @@ export class Story {
     }));
   }
 
-  /** @throws LabError with every mistake's line; the machine on the screen is kept then */
+  /** @throws LabError with the first mistakes and their lines; the machine on the screen is kept then */
   open(id: string | undefined, text: string | undefined, policy: string | undefined): void {
     this.begin(find(id, text), policy);
   }
@@ -70,8 +72,9 @@ export class Story {
       this.left = runner.done ? 0 : this.left - 1;
     } catch (error) {
       this.left = 0;
-      if (!(error instanceof ScenarioError)) throw error;
-      this.error = error.message;
+      const message = error instanceof Error ? error.message : String(error);
+      // A bug of ours: the machine has stopped at it and kept its state, and so does the lab.
+      this.error = error instanceof ScenarioError ? message : `this is a bug of Quadrant: ${message}`;
     }
     this.stood = this.standing();
   }
@@ -170,7 +173,9 @@ function find(id: string | undefined, text: string | undefined): Scenario {
   if (text !== undefined) {
     const parsed = parseScenario(text);
     if (parsed.ok) return parsed.scenario;
-    throw new LabError(parsed.mistakes.map(mistakeText).join("\n"));
+    const told = parsed.mistakes.slice(0, MISTAKES_TOLD).map(mistakeText);
+    const more = parsed.mistakes.length - told.length;
+    throw new LabError([...told, ...(more > 0 ? [`and ${more} more`] : [])].join("\n"));
   }
   const known = id === undefined ? undefined : findScenario(id);
   if (known !== undefined) return known.scenario;

@@ -276,7 +276,8 @@ export function seal(magic: string, version: number, body: Uint8Array): Uint8Arr
 export function unseal(magic: string, version: number, what: string, file: Uint8Array): Uint8Array {
   let found = "";
   for (let i = 0; i < Math.min(8, file.length); i++) found += String.fromCharCode(file[i]!);
-  if (found !== magic) throw new CodecError(`this is not ${what}: it does not begin with "${magic}"`);
+  if (found !== magic)
+    throw new CodecError(`this is not ${what.replace(/^the /, "a ")}: it does not begin with "${magic}"`);
   if (file.length < HEADER) throw new CodecError(`${what} is damaged: it ends inside its header`);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const theirs = view.getUint32(8, true);

@@ -124,14 +124,9 @@ export class ScenarioRunner {
     const { machine } = this;
     const most = step.do !== "run" ? 0 : step.most === undefined ? RUN_MOST : toNumber(step.most);
     if (step.do === "run" && "address" in step.until) {
-      machine.cpu.setBreakpoints([this.resolve(step.until.address)]);
       // Where it stands already counts as passed.
       machine.cpu.brokeAtEip = machine.cpu.eip;
       machine.cpu.brokeAtRetired = machine.cpu.retired;
-    }
-    if (step.do === "run" && "event" in step.until) {
-      const { event } = step.until;
-      machine.stopAtEvents = new Set([EVENT_KINDS.findIndex(({ name }) => name === event)]);
     }
     const counted = step.do === "run" && "count" in step.until ? toNumber(step.until.count) : most;
     return {
@@ -247,11 +242,23 @@ export class ScenarioRunner {
 
   // ---- runs ----
 
+  /**
+   * What the run stops at, and nothing else: a person's breakpoints are no end of a step. At each slice, because
+   * whoever paused between two may have moved the machine by other means.
+   */
+  private arm(until: StepOf<"run">["until"]): void {
+    const { machine } = this;
+    machine.cpu.setBreakpoints("address" in until ? [this.resolve(until.address)] : []);
+    if ("event" in until)
+      machine.stopAtEvents = new Set([EVENT_KINDS.findIndex(({ name }) => name === until.event)]);
+  }
+
   /** Runs for at most `budget` units; null while there is more to do. */
   private runSome(step: StepOf<"run">, begun: Begun, budget: number): Outcome | null {
     const { machine } = this;
     const { until } = step;
     const left = begun.goal - machine.time;
+    this.arm(until);
     if ("instruction" in until) return this.runToInstruction(until.instruction, begun, budget);
     const whole = left > 0 && machine.run(Math.min(left, budget));
     if (whole && machine.time < begun.goal) return null;

@@ -320,6 +320,14 @@ const view = (): readonly Action[] => [
     help: "Theme, audit, trace",
     run: () => ui.open({ kind: "settings" }),
   },
+  {
+    id: "words",
+    title: "Words",
+    group: "Help",
+    key: "",
+    help: "gfn, spte, quadrant, zap and the others, in a sentence each",
+    run: () => ui.open({ kind: "words" }),
+  },
   { id: "help", title: "Keys and colours", group: "Help", key: "?", run: () => ui.open({ kind: "help" }) },
   {
     id: "introduction",
@@ -338,17 +346,12 @@ export function isDark(): boolean {
 
 let registered = false;
 
-/** Puts the shell's actions into the registry, once. */
+/** Puts the shell's actions into the registry, once, ahead of the panes' own: menus and palette begin with Run. */
 export function registerShell(): void {
   if (registered) return;
   registered = true;
-  actions.register([
-    ...machine,
-    ...compareActions,
-    ...places,
-    ...files,
-    ...traceActions,
-    ...scenarioActions,
-    ...view(),
-  ]);
+  actions.register(
+    [...machine, ...compareActions, ...places, ...files, ...traceActions, ...scenarioActions, ...view()],
+    true,
+  );
 }

@@ -6,6 +6,7 @@ import type { ChosenFile } from "../bridge.ts";
 export type Overlay =
   | { readonly kind: "palette" }
   | { readonly kind: "help" }
+  | { readonly kind: "words" }
   | { readonly kind: "run-to" }
   | { readonly kind: "go-to" }
   | { readonly kind: "settings" }

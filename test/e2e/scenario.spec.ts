@@ -93,4 +93,14 @@ test("from the first screen, one click: P, B and D, what differs and why", async
   await expect
     .poll(async () => (await lab.machine.command<{ policy: string }>({ name: "report" })).policy)
     .toBe("D");
+  // Its events came along: the one that made the entry differ is chosen.
+  await expect(page.getByTestId("pane-events").locator("[role=row][aria-selected=true]")).toContainText(
+    "spte_set",
+  );
+  await expect(page.getByTestId("audit-state")).toContainText("violation");
+  await expect(page.getByTestId("events-live")).toHaveText("Held");
+  // Another guest's events are not held at a number of this one's.
+  await page.getByTestId("guest-picker").click();
+  await page.locator("[role=menuitemradio][data-value=nonpae-kernel]").click();
+  await expect(page.getByTestId("events-live")).toHaveText("Live");
 });

@@ -45,6 +45,18 @@ test("a bare machine has no screen, and the pane says how one gets there", async
   await expect(pane).toContainText("--machine pc");
   await accessible(page, "screen");
   await expect(page.getByTestId("status-screen")).toHaveCount(0);
+
+  // One press from a PC; before its first Run the black glass says what is to be done.
+  await page.getByTestId("screen-start-pc").click();
+  await expect(page.getByTestId("screen-fresh")).toHaveText("This PC has not run yet. Run (F5) starts it.");
+  await accessible(page, "screen");
+  await page.keyboard.press("F5");
+  await expect(page.getByTestId("screen-fresh")).toHaveCount(0);
+  await expect(page.getByTestId("outcome")).toContainText(
+    "The guest has ended its run under policy B. The guest wrote 0 to port 0xf4. Its last line is end: 00000000 wrong. The audit is clean.",
+    { timeout: 60_000 },
+  );
+  await expect(page.getByTestId("status-devices")).toContainText("sectors written");
 });
 
 test("a PC begins with its screen in front, and what is typed there reaches its keyboard", async ({

@@ -105,6 +105,33 @@ test("a bit toggled in the inspector is one store of the machine, and the walk t
   expect((await machine.command<AuditReport>({ name: "audit" })).violations).toEqual([]);
 });
 
+test("an address typed into Walk or Code is gone to; whoever comes to the field begins anew", async ({
+  lab,
+}) => {
+  const { page } = lab;
+  await showPane(page, "Walk");
+  const gva = page.getByTestId("walk-gva");
+  await expect(gva).toBeFocused();
+  await page.keyboard.type("08248000");
+  await page.keyboard.press("Enter");
+  await expect(gva).toHaveValue("08248000");
+  await expect(page.getByTestId("walk-step").nth(1)).toContainText("PTE 584");
+  await gva.fill("xyz");
+  await expect(page.getByTestId("pane-walk").getByRole("alert")).toHaveText(
+    "“x” is not a hexadecimal digit.",
+  );
+  await gva.press("Enter");
+  await gva.press("Escape");
+  await expect(gva).toHaveValue("08248000");
+  await showPane(page, "Code");
+  const address = page.getByTestId("pane-code").getByRole("textbox");
+  await address.click();
+  await page.keyboard.type("1002f5");
+  await page.keyboard.press("Enter");
+  await expect(address).toHaveValue("001002f5");
+  await expect(page.getByTestId("pane-code")).toContainText("stop:");
+});
+
 test("the Shadow pane lists the machine's shadow pages", async ({ lab }) => {
   const { page, machine } = lab;
   await showPane(page, "Shadow");

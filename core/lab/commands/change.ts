@@ -15,6 +15,7 @@ function input(lab: Lab, what: Input) {
     return lab.machine.input(what);
   } finally {
     if (lab.machine.over) lab.stopped();
+    else lab.auditStill();
   }
 }
 
@@ -41,6 +42,7 @@ export function setUnimplemented(lab: Lab, command: Of<"setUnimplemented">): voi
 export function setAudit(lab: Lab, command: Of<"setAudit">): void {
   const { setup } = lab.machine;
   lab.machine.setAudit(command.audit, command.findings ?? setup.findings);
+  lab.auditStill();
 }
 
 export function setTrace(lab: Lab, command: Of<"setTrace">): void {

@@ -16,13 +16,16 @@ export async function openScenario(id: string, policy?: string): Promise<void> {
 }
 
 async function openFile(): Promise<void> {
+  let title = "";
   try {
     const file = await lab.bridge.openScenarioFile();
     if (file === null) return;
+    ({ title } = file);
     await lab.command({ name: "openScenario", text: new TextDecoder().decode(file.bytes) });
     navigation.showPane("scenario");
   } catch (reason) {
-    toasts.error(reason);
+    const what = reason instanceof Error ? reason.message : String(reason);
+    toasts.error(title === "" ? what : `The scenario ${title} cannot be opened:\n${what}`);
   }
 }
 

@@ -32,6 +32,16 @@ const tell = (what: (commands: ScreenCommands) => void) => () => {
 
 export const isPc = (): boolean => lab.crash === null && (lab.status?.pc ?? null) !== null;
 
+/** Starts the guest that is a PC, under the policy of now. */
+export function startPc(): void {
+  const policy = lab.status?.config.policy;
+  void lab.try({
+    name: "loadGuest",
+    guest: "pc-kernel",
+    ...(policy === undefined ? {} : { config: { policy } }),
+  });
+}
+
 export function ctrlAltDelete(): void {
   void lab.try({ name: "keys", codes: Uint8Array.from(chord(["ControlLeft", "AltLeft", "Delete"])) });
 }

@@ -138,7 +138,11 @@ describe("edits", () => {
     expect((command({ name: "audit" }) as AuditReport).violations).toEqual([]);
     // Touch the left page so that its spte is there, then write its PTE behind KVM's back.
     edit({ address: LEFT, size: 1, low: 0x4c });
+    expect(status().audit).toMatchObject({ violations: 0, first: "" });
     edit({ space: "gpa", as: "device", address: TABLE_GFN * 4096 + 72 * 4, low: 0x5670067 });
+    // The status tells it without being asked.
+    expect(status().audit.violations).toBeGreaterThan(0);
+    expect(status().audit.first).toMatch(/^I/);
     const { violations, checked } = command({ name: "audit" }) as AuditReport;
     expect(checked).toContain("I9");
     expect(violations.some((v) => v.invariant === "I9" && v.index === 72)).toBe(true);

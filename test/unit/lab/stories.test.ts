@@ -73,6 +73,45 @@ describe("scenarios", () => {
     expect(story().failed).toBeGreaterThan(0);
   });
 
+  test("a person's breakpoints end no step, and a step that was paused goes on to its own end", () => {
+    open({ id: "story-of-the-commit", policy: "B" });
+    const print = 0x10004b;
+    lab.command({ name: "breakpoint", address: print, on: true });
+    lab.command({ name: "scenarioStep", all: true });
+    finish();
+    expect(story()).toMatchObject({ failed: 0, at: 5 });
+    expect(lab.machine.cpu.breakpoints).toEqual([print]);
+
+    // Paused within its first step (2000 units of some 49 000), moved by hand as far as the breakpoint, and gone on with.
+    lab.command({ name: "reset" });
+    lab.story.step(true);
+    lab.slice(2000);
+    lab.command({ name: "pause" });
+    expect(lab.running).toBe(false);
+    expect(lab.machine.time).toBe(2000);
+    lab.command({ name: "run" });
+    finish();
+    expect(lab.machine.stop.reason).toBe("breakpoint");
+    expect(lab.machine.cpu.eip).toBe(print);
+    lab.command({ name: "scenarioStep", all: true });
+    finish();
+    expect(story()).toMatchObject({ at: 5, failed: 0 });
+  });
+
+  test("a bug that a step meets stops the scenario and the machine, and the lab lives on", () => {
+    open({ id: "seed-page-table", policy: "B" });
+    lab.machine.input = () => {
+      throw new Error("an assertion of ours");
+    };
+    lab.command({ name: "scenarioStep", all: true });
+    finish();
+    expect(story()).toMatchObject({
+      playing: false,
+      error: "this is a bug of Quadrant: an assertion of ours",
+    });
+    expect(lab.slice(1000)).toBe(0);
+  });
+
   test("a bad file is refused with its lines and the present machine stays", () => {
     const { machine } = lab;
     expect(() => open({ text: '{ "scenario": 1 }' })).toThrow(/line 1, column 1: a scenario needs "title"/);
@@ -132,6 +171,8 @@ describe("comparisons", () => {
     const cause = pair!.difference!.entries[0]!.causes[1]!;
     lab.command({ name: "takeCompared", pair: 0, side: 1 });
     expect(lab.machine.kvm?.policy).toBe("D");
+    // What the status says of its shadow was looked at, not assumed.
+    expect(lab.collectStatus(true, 0)?.audit.violations).toBeGreaterThan(0);
     expect(lab.machine.audit().violations.map(({ invariant }) => invariant)).toContain("I9");
     expect(lab.sharedTrace.at(cause.seq)?.time).toBe(cause.time);
     lab.command({ name: "step", count: 1 });
