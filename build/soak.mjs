@@ -5,15 +5,16 @@
  *   node build/soak.mjs [--factor N] [--seed N]     factor 1 takes about half an hour on two quiet cores
  *   node build/soak.mjs --only marathon --operations 10000000 [--policies B,D] [--jobs N]
  *
- * Two parts: `tests`, the property and conformance tests with more cases; and the `marathon`, random operations by the
- * million under every policy, bundled and without a test runner, one process a policy.
+ * Three parts: `tests`, the property and conformance tests with more cases; `oracles`, a million instructions on the host's
+ * processor and ten million decodings against iced-x86; and the `marathon`, random operations by the million under every
+ * policy, bundled and without a test runner, one process a policy.
  */
 import { parseArgs } from "node:util";
 import { runMarathon } from "./lib/marathon.mjs";
 import { inRoot } from "./lib/repository.mjs";
 import { install, run, tool } from "./lib/run.mjs";
 
-const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|marathon]
+const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|oracles|marathon]
                            [--operations N] [--policies A,B,...] [--jobs N] [--out FILE] [--help]
   --factor      times as long as usual; a number above 0
   --seed        a whole number; by default another one every second
@@ -53,7 +54,7 @@ const right =
   Number.isInteger(seed) &&
   operations > 0 &&
   (jobs === undefined || (Number.isInteger(jobs) && jobs > 0)) &&
-  [undefined, "tests", "marathon"].includes(values.only);
+  [undefined, "tests", "oracles", "marathon"].includes(values.only);
 if (!right) {
   console.error(USAGE);
   process.exit(2);
@@ -61,14 +62,16 @@ if (!right) {
 
 if (!(await install())) process.exit(1);
 let code = 0;
-if (values.only !== "marathon") code = await runTests();
-if (values.only !== "tests") {
+const asked = (part) => values.only === undefined || values.only === part;
+if (asked("tests")) code = await runTests();
+if (asked("oracles")) code = (await runOracles()) || code;
+if (asked("marathon")) {
   const policies = values.policies?.split(",");
   code = (await runMarathon({ operations, seed, policies, jobs, out: values.out })) || code;
 }
 process.exit(code);
 
-async function runTests() {
+function runTests() {
   const cases = {
     QUADRANT_SEED: seed,
     QUADRANT_RUNS: Math.ceil(300 * factor),
@@ -78,6 +81,24 @@ async function runTests() {
     QUADRANT_MATRIX: factor >= 50 ? 1 : factor >= 10 ? 5 : 61,
     QUADRANT_MATRIX_PLAIN: factor >= 50 ? 1 : 16,
   };
+  return runVitest("tests", cases, ["test/property", "test/conformance/x86", "test/conformance/paging"]);
+}
+
+/** Instructions of 32- and of 16-bit code on the host's processor, so many of each; decodings in both, so many together. */
+function runOracles() {
+  const cases = {
+    QUADRANT_SEED: seed,
+    QUADRANT_EXECUTE_CASES: Math.ceil(1_000_000 * factor),
+    QUADRANT_DECODE_CASES: Math.ceil(5_000_000 * factor),
+  };
+  return runVitest("oracles", cases, [
+    "test/conformance/x86/execute.test.ts",
+    "test/conformance/x86/decode.test.ts",
+  ]);
+}
+
+/** @returns {Promise<number>} exit code */
+async function runVitest(part, cases, paths) {
   console.log(
     Object.entries(cases)
       .map(([name, value]) => `${name}=${value}`)
@@ -86,20 +107,13 @@ async function runTests() {
   const began = Date.now();
   const tested = await run(
     process.execPath,
-    [
-      tool("vitest/vitest.mjs"),
-      "run",
-      "--testTimeout=7200000",
-      "test/property",
-      "test/conformance/x86",
-      "test/conformance/paging",
-    ],
+    [tool("vitest/vitest.mjs"), "run", "--testTimeout=7200000", ...paths],
     {
       cwd: inRoot("."),
       env: { ...process.env, ...Object.fromEntries(Object.entries(cases).map(([k, v]) => [k, `${v}`])) },
     },
   );
   const minutes = ((Date.now() - began) / 60_000).toFixed(1);
-  console.log(`soak, tests with seed ${seed}: ${tested === 0 ? "clean" : "FAILED"}, ${minutes} minutes`);
+  console.log(`soak, ${part} with seed ${seed}: ${tested === 0 ? "clean" : "FAILED"}, ${minutes} minutes`);
   return tested;
 }
