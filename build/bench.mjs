@@ -37,7 +37,7 @@ const LOOPS = [
   { name: "arithmetic", loop: 0, iterations: 20_000_000, instructions: 10 },
   { name: "load-store", loop: 1, iterations: 300_000, instructions: 64 * 6 + 3 },
   { name: "cr3-reload", loop: 2, iterations: 100_000, instructions: 64 * 6 + 4 },
-  { name: "pte-write", loop: 3, iterations: 2_000_000, instructions: 6 },
+  { name: "pte-write", loop: 3, iterations: 5_000_000, instructions: 6 },
   { name: "call-return", loop: 4, iterations: 16_000_000, instructions: 9 },
 ];
 /** What an exit, a trapped write and a refill cost: Quadrant alone, under B. */

@@ -6,9 +6,9 @@
  *   node build/soak.mjs --only marathon --operations 10000000 [--policies B,D] [--jobs N]
  *   node build/soak.mjs --only matrix [--policies B,D] [--jobs N]
  *
- * Three parts: `tests`, the property and conformance tests with more cases; the `matrix`, the access matrix whole under every
- * policy; and the `marathon`, random operations by the million under every policy. The last two are bundled and need no test
- * runner.
+ * Four parts: `tests`, the property and conformance tests with more cases; `oracles`, a million instructions on the host's
+ * processor and ten million decodings against iced-x86; the `matrix`, the access matrix whole under every policy; and the
+ * `marathon`, random operations by the million under every policy. The last two are bundled and need no test runner.
  */
 import { parseArgs } from "node:util";
 import { runMarathon } from "./lib/marathon.mjs";
@@ -16,7 +16,7 @@ import { runMatrix } from "./lib/matrix.mjs";
 import { inRoot } from "./lib/repository.mjs";
 import { install, run, tool } from "./lib/run.mjs";
 
-const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|matrix|marathon]
+const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|oracles|matrix|marathon]
                            [--operations N] [--policies A,B,...] [--jobs N] [--out FILE] [--help]
   --factor      times as long as usual; a number above 0
   --seed        a whole number; by default another one every second
@@ -56,7 +56,7 @@ const right =
   Number.isInteger(seed) &&
   operations > 0 &&
   (jobs === undefined || (Number.isInteger(jobs) && jobs > 0)) &&
-  [undefined, "tests", "matrix", "marathon"].includes(values.only);
+  [undefined, "tests", "oracles", "matrix", "marathon"].includes(values.only);
 if (!right) {
   console.error(USAGE);
   process.exit(2);
@@ -68,6 +68,7 @@ const { only, out } = values;
 const policies = values.policies?.split(",");
 const wants = (part) => only === undefined || only === part;
 if (wants("tests")) code = await runTests();
+if (wants("oracles")) code = (await runOracles()) || code;
 if (wants("matrix")) {
   const step = factor < 1 ? 61 : 1;
   code = (await runMatrix({ step, policies, jobs, out: only === "matrix" ? out : undefined })) || code;
@@ -78,7 +79,7 @@ if (wants("marathon")) {
 }
 process.exit(code);
 
-async function runTests() {
+function runTests() {
   const cases = {
     QUADRANT_SEED: seed,
     QUADRANT_RUNS: Math.ceil(300 * factor),
@@ -86,6 +87,24 @@ async function runTests() {
     QUADRANT_EXECUTE_CASES: Math.ceil(30_000 * factor),
     QUADRANT_X87_CASES: Math.ceil(100_000 * factor),
   };
+  return runVitest("tests", cases, ["test/property", "test/conformance/x86", "test/conformance/paging"]);
+}
+
+/** Instructions of 32- and of 16-bit code on the host's processor, so many of each; decodings in both, so many together. */
+function runOracles() {
+  const cases = {
+    QUADRANT_SEED: seed,
+    QUADRANT_EXECUTE_CASES: Math.ceil(1_000_000 * factor),
+    QUADRANT_DECODE_CASES: Math.ceil(5_000_000 * factor),
+  };
+  return runVitest("oracles", cases, [
+    "test/conformance/x86/execute.test.ts",
+    "test/conformance/x86/decode.test.ts",
+  ]);
+}
+
+/** @returns {Promise<number>} exit code */
+async function runVitest(part, cases, paths) {
   console.log(
     Object.entries(cases)
       .map(([name, value]) => `${name}=${value}`)
@@ -94,20 +113,13 @@ async function runTests() {
   const began = Date.now();
   const tested = await run(
     process.execPath,
-    [
-      tool("vitest/vitest.mjs"),
-      "run",
-      "--testTimeout=7200000",
-      "test/property",
-      "test/conformance/x86",
-      "test/conformance/paging",
-    ],
+    [tool("vitest/vitest.mjs"), "run", "--testTimeout=7200000", ...paths],
     {
       cwd: inRoot("."),
       env: { ...process.env, ...Object.fromEntries(Object.entries(cases).map(([k, v]) => [k, `${v}`])) },
     },
   );
   const minutes = ((Date.now() - began) / 60_000).toFixed(1);
-  console.log(`soak, tests with seed ${seed}: ${tested === 0 ? "clean" : "FAILED"}, ${minutes} minutes`);
+  console.log(`soak, ${part} with seed ${seed}: ${tested === 0 ? "clean" : "FAILED"}, ${minutes} minutes`);
   return tested;
 }

@@ -1,6 +1,7 @@
 /**
- * The processor: its registers, and the fast path of its memory accesses. What instructions do stands in `isa/`, how
- * they are run in run.ts, what happens off the fast path in access.ts, segments.ts, delivery.ts, system.ts.
+ * The processor: its registers, what is derived from them, and what reaches it from outside. Its accesses to memory are in
+ * operand-access.ts, what handlers say in outcomes.ts; what instructions do stands in `isa/`, how they are run in run.ts,
+ * what happens off the fast path in access.ts, segments.ts, delivery.ts, system.ts.
  *
  * It does not know that it may be virtualised: it walks the tables its paging unit names, and comes back with an exit
  * where `intercepts` asks for one. 32-bit quantities are signed integers.
@@ -9,23 +10,9 @@
 import { FRAME_SHADOW, FRAME_WATCHED, type HostMemory } from "../memory/host-memory.ts";
 import type { Trace, TraceClock } from "../trace/trace.ts";
 import {
-  linearCheck,
-  linearOf,
-  linearRead,
-  linearWrite,
-  misaligned,
-  observe,
-  pageFault,
-  readSlow,
-  rmwReadSlow,
-  userBit,
-  writeSlow,
-} from "./access.ts";
-import {
   ATT_BREAK,
   ATT_DEBUG,
   ATT_HALTED,
-  ATT_LIMIT,
   ATT_LINE,
   ATT_NMI,
   ATT_PENDING,
@@ -33,16 +20,12 @@ import {
   ATT_STACK,
   ATT_WATCHED,
   ATT_YIELD,
-  FLAT_CODE,
-  FLAT_STACK,
   JUMP_ENTRIES,
 } from "./attention.ts";
 import { type Block, BlockCache } from "./blocks.ts";
 import { NO_IO } from "./bus.ts";
-import { SIGNATURE } from "./cpuid.ts";
-import { DR6_BS, DR6_RESET, DR7_RESET, watchData } from "./debug.ts";
+import { DR6_BS } from "./debug.ts";
 import {
-  ACCESS_WRITE,
   type EmulatorPort,
   EXIT_NONE,
   type ExitInfo,
@@ -50,37 +33,22 @@ import {
   type MmioBus,
   type PhysicalBus,
   type Processor,
-  RUN_EXIT,
-  RUN_UNIMPLEMENTED,
   VECTORING_NONE,
 } from "./door.ts";
-import { GP, UD } from "./exceptions.ts";
-import { FLAG_FIXED, FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
+import { FLAG_RF, FLAG_TF, getEflags, REGS_LENGTH, REST, setEflags } from "./flags.ts";
+import { segmentsChanged } from "./flat.ts";
 import { Fpu } from "./fpu/state.ts";
-import { EDX } from "./isa/exec/operand.ts";
-import { BRANCH, CS, ES, type Insn, SS, STOP } from "./isa/insn.ts";
+import type { Insn } from "./isa/insn.ts";
 import { PAT_RESET } from "./msr.ts";
+import { Outcomes } from "./outcomes.ts";
 import { FAST_EMPTY, FAST_WORDS, Tlb } from "./paging/tlb.ts";
 import { Paging } from "./paging/unit.ts";
+import { powerOn, reset } from "./reset.ts";
 import { run, step } from "./run.ts";
-import {
-  ATTR_FLAT_CODE,
-  ATTR_FLAT_DATA,
-  ATTR_REAL,
-  isExpandDown,
-  isReadable,
-  isUnusable,
-  isWritable,
-  LDTR,
-  SEG_BIG,
-  SEG_P,
-  SEG_UNUSABLE,
-  SEGMENTS,
-  TR,
-} from "./segment-cache.ts";
+import { SEGMENTS } from "./segment-cache.ts";
 import { type CpuState, loadCpu, saveCpu } from "./state.ts";
 import { applyControls } from "./system.ts";
-import { WATCH_READ, WATCH_WRITE, type Watchpoint, Watchpoints } from "./watchpoints.ts";
+import { type Watchpoint, Watchpoints } from "./watchpoints.ts";
 
 /** The register that says where the local APIC is. */
 export interface ApicBase {
@@ -92,7 +60,7 @@ export interface ApicBase {
 
 const NOTHING_FAST = new Int32Array(FAST_WORDS).fill(FAST_EMPTY);
 
-export class Cpu implements Processor, TraceClock {
+export class Cpu extends Outcomes implements Processor, TraceClock {
   /** eax ecx edx ebx esp ebp esi edi, the zero register, and the three words of EFLAGS (flags.ts). */
   readonly regs = new Int32Array(REGS_LENGTH);
   /** Within a handler: the address behind the instruction. */
@@ -269,6 +237,7 @@ export class Cpu implements Processor, TraceClock {
   brokeAtRetired = -1;
 
   constructor(memory: HostMemory, bus: PhysicalBus, trace: Trace, io: IoBus = NO_IO) {
+    super();
     this.memory = memory;
     this.bytes = memory.bytes;
     this.u16 = memory.u16;
@@ -284,76 +253,14 @@ export class Cpu implements Processor, TraceClock {
     this.reset();
   }
 
-  /**
-   * The state of the manual's reset (SDM vol. 3, table 9-1): real mode at FFFF:FFF0, CS base FFFF0000H, EDX the
-   * processor's signature. Memory, and the time that has passed, are not touched; an interrupt line keeps its level.
-   */
+  /** Real mode at FFFF:FFF0, as behind the reset pin (reset.ts). */
   powerOn(): void {
-    const { retired, jumps, line, tscLow, tscHigh } = this;
-    this.reset();
-    this.retired = retired;
-    this.jumps = jumps;
-    this.tscLow = tscLow;
-    this.tscHigh = tscHigh;
-    this.interruptLine = line;
-    this.cr0 = 0x6000_0010; // CD, NW, ET
-    this.regs[EDX] = SIGNATURE;
-    for (let seg = ES; seg < SEGMENTS; seg++) {
-      this.segSelector[seg] = seg === CS ? 0xf000 : 0;
-      this.segBase[seg] = seg === CS ? 0xffff_0000 | 0 : 0;
-      this.segLimit[seg] = 0xffff;
-      this.segAttr[seg] = ATTR_REAL;
-    }
-    this.segAttr[LDTR] = SEG_P | 0x2;
-    this.segAttr[TR] = SEG_P | 0xb;
-    this.eip = 0xfff0;
-    this.segmentsChanged();
-    applyControls(this);
+    powerOn(this);
   }
 
-  /** 32-bit protected mode with paging and interrupts off, flat segments, everything else 0. Memory is not touched. */
+  /** Flat 32-bit protected mode, everything else 0 (reset.ts). */
   reset(): void {
-    this.regs.fill(0);
-    this.dr.fill(0);
-    this.dr[6] = DR6_RESET;
-    this.dr[7] = DR7_RESET;
-    this.watchingData = false;
-    this.debugHits = 0;
-    this.debugFault = false;
-    this.nmiWaits = this.nmiBlocked = false;
-    this.sysenterCs = this.sysenterEsp = this.sysenterEip = 0;
-    this.counters.fill(0);
-    this.eflags = FLAG_FIXED;
-    this.eip = 0;
-    this.cr0 = 0x11;
-    this.cr2 = this.cr3 = this.cr4 = this.efer = 0;
-    for (let seg = 0; seg < SEGMENTS; seg++) {
-      this.segSelector[seg] = seg === CS ? 0x08 : seg < LDTR ? 0x10 : 0;
-      this.segBase[seg] = 0;
-      this.segLimit[seg] = seg < LDTR ? 0xffff_ffff : 0xffff;
-      this.segAttr[seg] = seg === CS ? ATTR_FLAT_CODE : seg < LDTR ? ATTR_FLAT_DATA : SEG_UNUSABLE;
-    }
-    this.segAttr[TR] = SEG_P | 0xb;
-    this.fpu.reset();
-    this.gdtBase = this.idtBase = 0;
-    this.gdtLimit = this.idtLimit = 0xffff;
-    this.attention = this.breakpoints.length > 0 ? ATT_BREAK : 0;
-    this.pendingVector = -1;
-    this.midRep = false;
-    this.line = -1;
-    this.deliveries = 0;
-    this.deliveriesAt = -1;
-    this.retired = this.jumps = 0;
-    this.tscLow = this.tscHigh = 0;
-    this.patLow = this.patHigh = PAT_RESET;
-    this.faulted = false;
-    this.stopCode = -1;
-    this.brokeAtRetired = -1;
-    this.setCpl(0);
-    this.segmentsChanged();
-    this.blocks.clear();
-    this.paging.tlb.flush(false);
-    applyControls(this);
+    reset(this);
   }
 
   // ---- registers and derived state ----
@@ -396,31 +303,7 @@ export class Cpu implements Processor, TraceClock {
 
   /** Derives what the fast paths test from the segment registers. Call after changing any. */
   segmentsChanged(): void {
-    let flat = 0;
-    for (let seg = ES; seg < LDTR; seg++) {
-      const attr = this.segAttr[seg]!;
-      if (isUnusable(attr) || isExpandDown(attr)) continue;
-      if (this.segBase[seg] !== 0 || this.segLimit[seg] !== 0xffff_ffff) continue;
-      if (isReadable(attr)) flat |= 1 << seg;
-      if (isWritable(attr)) flat |= 256 << seg;
-    }
-    const csBase = this.segBase[CS]!;
-    const csFlat = this.segLimit[CS] === 0xffff_ffff;
-    const csBig = (this.segAttr[CS]! & SEG_BIG) !== 0;
-    const stack = (1 << SS) | (256 << SS);
-    if ((flat & stack) === stack && (this.segAttr[SS]! & SEG_BIG) !== 0) flat |= FLAT_STACK;
-    if (csFlat) flat |= FLAT_CODE;
-    // What is remembered of blocks by EIP holds for this base and this D.
-    if (csBase !== this.csBase || csBig !== this.csBig) {
-      this.tlb.fetchEpoch++;
-      this.nearEpoch--;
-    }
-    this.csBase = csBase;
-    this.csFlat = csFlat;
-    this.csBig = csBig;
-    this.flat = flat;
-    this.attention = this.csFlat ? this.attention & ~ATT_LIMIT : this.attention | ATT_LIMIT;
-    this.stackMask = (this.segAttr[SS]! & SEG_BIG) !== 0 ? -1 : 0xffff;
+    segmentsChanged(this);
   }
 
   get linearIp(): number {
@@ -452,283 +335,6 @@ export class Cpu implements Processor, TraceClock {
   get traceEip(): number {
     const insn = this.running;
     return insn === null ? this.eip : (this.runningEip + insn.end - insn.length) | 0;
-  }
-
-  // ---- memory: `seg` 0-5, `ea` an effective offset ----
-
-  read8(seg: number, ea: number): number {
-    if (((this.flat >>> seg) & 1) !== 0) {
-      const fast = this.fastRead;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xfff)) return this.bytes[(ea + fast[w + 1]!) | 0]!;
-    }
-    return readSlow(this, seg, ea, 1);
-  }
-
-  read16(seg: number, ea: number): number {
-    if (((this.flat >>> seg) & 1) !== 0) {
-      const fast = this.fastRead;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xffe)) return this.u16[((ea + fast[w + 1]!) | 0) >> 1]!;
-    }
-    return readSlow(this, seg, ea, 2);
-  }
-
-  read32(seg: number, ea: number): number {
-    if (((this.flat >>> seg) & 1) !== 0) {
-      const fast = this.fastRead;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xffc)) return this.i32[((ea + fast[w + 1]!) | 0) >> 2]!;
-    }
-    return readSlow(this, seg, ea, 4);
-  }
-
-  write8(seg: number, ea: number, value: number): void {
-    if (((this.flat >>> seg) & 256) !== 0) {
-      const fast = this.fastWrite;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xfff)) {
-        this.bytes[(ea + fast[w + 1]!) | 0] = value;
-        return;
-      }
-    }
-    writeSlow(this, seg, ea, 1, value);
-  }
-
-  write16(seg: number, ea: number, value: number): void {
-    if (((this.flat >>> seg) & 256) !== 0) {
-      const fast = this.fastWrite;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xffe)) {
-        this.u16[((ea + fast[w + 1]!) | 0) >> 1] = value;
-        return;
-      }
-    }
-    writeSlow(this, seg, ea, 2, value);
-  }
-
-  write32(seg: number, ea: number, value: number): void {
-    if (((this.flat >>> seg) & 256) !== 0) {
-      const fast = this.fastWrite;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xffc)) {
-        this.i32[((ea + fast[w + 1]!) | 0) >> 2] = value;
-        return;
-      }
-    }
-    writeSlow(this, seg, ea, 4, value);
-  }
-
-  rmwRead8(seg: number, ea: number): number {
-    if (((this.flat >>> seg) & 256) !== 0) {
-      const fast = this.fastWrite;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xfff)) {
-        const host = (ea + fast[w + 1]!) | 0;
-        this.rmwHost = host;
-        return this.bytes[host]!;
-      }
-    }
-    return rmwReadSlow(this, seg, ea, 1);
-  }
-
-  rmwRead16(seg: number, ea: number): number {
-    if (((this.flat >>> seg) & 256) !== 0) {
-      const fast = this.fastWrite;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xffe)) {
-        const host = (ea + fast[w + 1]!) | 0;
-        this.rmwHost = host;
-        return this.u16[host >> 1]!;
-      }
-    }
-    return rmwReadSlow(this, seg, ea, 2);
-  }
-
-  rmwRead32(seg: number, ea: number): number {
-    if (((this.flat >>> seg) & 256) !== 0) {
-      const fast = this.fastWrite;
-      const w = (ea >>> 11) & 0x7fe;
-      if (fast[w] === (ea & ~0xffc)) {
-        const host = (ea + fast[w + 1]!) | 0;
-        this.rmwHost = host;
-        return this.i32[host >> 2]!;
-      }
-    }
-    return rmwReadSlow(this, seg, ea, 4);
-  }
-
-  /** 8-byte read for CMPXCHG8B: the low half, the upper one in `high`; checked as a write. */
-  rmwRead64(seg: number, ea: number): number {
-    const la = linearOf(this, seg, ea, 8, true);
-    if (this.faulted || misaligned(this, la, 8)) return 0;
-    if (this.watchingData) watchData(this, la, 8, true);
-    this.rmwLa = la;
-    const user = userBit(this);
-    if (this.emulating) {
-      const low = this.emulator!.read(la, 8, user | ACCESS_WRITE);
-      this.high = this.emulator!.high;
-      if (this.watchpoints !== null) observe(this, la, 8, WATCH_READ);
-      return low;
-    }
-    if (!linearCheck(this, la, 8, user | ACCESS_WRITE)) return 0;
-    const low = linearRead(this, la, 4, user);
-    this.high = linearRead(this, (la + 4) | 0, 4, user);
-    return low;
-  }
-
-  rmwWrite8(value: number): void {
-    if (this.rmwHost >= 0) this.bytes[this.rmwHost] = value;
-    else linearWrite(this, this.rmwLa, 1, value & 0xff, userBit(this));
-  }
-
-  rmwWrite16(value: number): void {
-    if (this.rmwHost >= 0) this.u16[this.rmwHost >> 1] = value;
-    else linearWrite(this, this.rmwLa, 2, value & 0xffff, userBit(this));
-  }
-
-  rmwWrite32(value: number): void {
-    if (this.rmwHost >= 0) this.i32[this.rmwHost >> 2] = value;
-    else linearWrite(this, this.rmwLa, 4, value, userBit(this));
-  }
-
-  /** Stores both halves behind `rmwRead64`, as one access. */
-  rmwWrite64(low: number, high: number): void {
-    const user = userBit(this);
-    if (this.emulating) {
-      this.emulator!.write(this.rmwLa, 8, low, high, user | ACCESS_WRITE);
-      if (this.watchpoints !== null) observe(this, this.rmwLa, 8, WATCH_WRITE);
-      return;
-    }
-    linearWrite(this, this.rmwLa, 4, low, user);
-    linearWrite(this, (this.rmwLa + 4) | 0, 4, high, user);
-  }
-
-  /** Would `size` bytes be accessible? Raises the fault otherwise. Sets A (and D for a write) as the access would. */
-  check(seg: number, ea: number, size: number, write: boolean): boolean {
-    const la = linearOf(this, seg, ea, size, write);
-    if (this.faulted) return false;
-    // What is longer is several accesses: each is checked when it is made, before anything has changed.
-    if (size <= 4 && misaligned(this, la, size)) return false;
-    return linearCheck(this, la, size, write ? userBit(this) | ACCESS_WRITE : userBit(this));
-  }
-
-  // ---- stack ----
-
-  push16(value: number): void {
-    const sp = this.moveSp(-2);
-    this.write16(SS, sp & this.stackMask, value);
-    if (!this.faulted) this.regs[4] = sp;
-  }
-
-  push32(value: number): void {
-    if ((this.flat & FLAT_STACK) !== 0) {
-      const fast = this.fastWrite;
-      const sp = (this.regs[4]! - 4) | 0;
-      const w = (sp >>> 11) & 0x7fe;
-      if (fast[w] === (sp & ~0xffc)) {
-        this.i32[((sp + fast[w + 1]!) | 0) >> 2] = value;
-        this.regs[4] = sp;
-        return;
-      }
-    }
-    this.push32Slow(value);
-  }
-
-  private push32Slow(value: number): void {
-    const sp = this.moveSp(-4);
-    this.write32(SS, sp & this.stackMask, value);
-    if (!this.faulted) this.regs[4] = sp;
-  }
-
-  pop16(): number {
-    const value = this.read16(SS, this.regs[4]! & this.stackMask);
-    if (!this.faulted) this.regs[4] = this.moveSp(2);
-    return value;
-  }
-
-  pop32(): number {
-    if ((this.flat & FLAT_STACK) !== 0) {
-      const fast = this.fastRead;
-      const sp = this.regs[4]!;
-      const w = (sp >>> 11) & 0x7fe;
-      if (fast[w] === (sp & ~0xffc)) {
-        this.regs[4] = sp + 4;
-        return this.i32[((sp + fast[w + 1]!) | 0) >> 2]!;
-      }
-    }
-    return this.pop32Slow();
-  }
-
-  private pop32Slow(): number {
-    const value = this.read32(SS, this.regs[4]! & this.stackMask);
-    if (!this.faulted) this.regs[4] = this.moveSp(4);
-    return value;
-  }
-
-  /** ESP moved by `by`; only SP moves in a 16-bit stack. */
-  moveSp(by: number): number {
-    const esp = this.regs[4]!;
-    const mask = this.stackMask;
-    return (esp & ~mask) | ((esp + by) & mask);
-  }
-
-  // ---- what a handler says ----
-
-  /** Records an exception to be delivered; error -1: it has no code. */
-  raise(vector: number, error = -1): number {
-    this.excVector = vector;
-    this.excError = error;
-    this.faulted = true;
-    return STOP;
-  }
-
-  raisePageFault(la: number, error: number): void {
-    const emulating = this.emulating;
-    this.emulating = true; // never an exit
-    pageFault(this, la, error);
-    this.emulating = emulating;
-  }
-
-  /** A near transfer's target (int32): #GP(0) beyond the limit of CS. */
-  jumpNear(target: number): number {
-    if (!this.csFlat) return this.jumpWithin(target);
-    this.eip = target;
-    return BRANCH;
-  }
-
-  private jumpWithin(target: number): number {
-    if (target >>> 0 > this.segLimit[CS]!) return this.raise(GP, 0);
-    this.eip = target;
-    return BRANCH;
-  }
-
-  unimplementedInsn(): number {
-    if (this.unimplementedIsUd) return this.raise(UD);
-    return this.stopUnimplemented("");
-  }
-
-  /** Stops the machine at this instruction: a mechanism that the manual defines and we do not have. */
-  stopUnimplemented(what: string): number {
-    this.unimplemented = what;
-    this.stopCode = RUN_UNIMPLEMENTED;
-    this.faulted = true;
-    return STOP;
-  }
-
-  /** True when an instruction has to exit for this reason. */
-  intercepting(reason: number): boolean {
-    return ((this.intercepts >>> reason) & 1) !== 0 && !this.unintercepted;
-  }
-
-  /** The instruction in flight exits instead of happening. Details are put into `exit` by the caller. */
-  exitFor(reason: number): number {
-    this.exit.reason = reason;
-    this.exit.nextEip = this.eip;
-    this.exit.vectoringType = VECTORING_NONE;
-    this.stopCode = RUN_EXIT;
-    this.faulted = true;
-    return STOP;
   }
 
   // ---- events from outside ----

@@ -81,6 +81,10 @@ export class ExitHandler {
   handle(): number {
     const mmu = this.mmu;
     mmu.finding = null;
+    if (mmu.cpu.exit.reason === EXIT_PF && this.refuses.length === 0 && plainPageFault(mmu)) {
+      if (mmu.reload !== 0) enterGuest(mmu);
+      return mmu.finding !== null ? KVM_FINDING : KVM_CONTINUE;
+    }
     this.heavy = false;
     const answer = this.dispatch();
     enterGuest(mmu);
@@ -166,7 +170,6 @@ export class ExitHandler {
   private pageFault(): number {
     const mmu = this.mmu;
     const cpu = mmu.cpu;
-    if (this.refuses.length === 0 && plainPageFault(mmu)) return KVM_CONTINUE;
     const { gva, error } = cpu.exit;
     this.countProgress();
     reclaimIfLow(mmu);

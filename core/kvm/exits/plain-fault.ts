@@ -4,7 +4,8 @@
  * (docs/kvm-shadow-mmu.md 5.1 to 5.6, 7.2), for the policies of 2007, while nobody traces or audits; first it is made sure
  * that each of them comes to nothing but what is done here, then it is done. A property test holds both ways together.
  */
-import { SPTE_FETCH } from "../../trace/events.ts";
+import { FRAME_CODE } from "../../memory/host-memory.ts";
+import { FLUSH_EXIT, SPTE_FETCH } from "../../trace/events.ts";
 import { ACCESS_PRESENT, ACCESS_USER, ACCESS_WRITE, VECTORING_NONE } from "../../x86/door.ts";
 import { C } from "../counters.ts";
 import {
@@ -25,12 +26,14 @@ import { referencePageFault } from "../shadow/fault.ts";
 import { setPteCommon } from "../shadow/leaf.ts";
 import { lookupPage } from "../shadow/page.ts";
 import { topupCaches } from "../shadow/parents.ts";
-import { emulatorWritePhys } from "./emulator.ts";
 
 /** Bits of a guest entry that a plain walk wants to be P and A alone. */
 const UPPER = PT_P | PT_A | PT_PS;
 
-/** True: the fault in the processor's record has been answered. False: it is another kind, and nothing was done. */
+/**
+ * The whole of an exit for a page fault: its counters and its flush with it, not what `enterGuest` does.
+ * True: the fault in the processor's record has been answered. False: it is another kind, and nothing was done.
+ */
 export function plainPageFault(mmu: Mmu): boolean {
   const { cpu, slots } = mmu;
   const { exit } = cpu;
@@ -55,7 +58,8 @@ export function plainPageFault(mmu: Mmu): boolean {
   const user = (error & ACCESS_USER) !== 0;
   if (user && (rights & PT_U) === 0) return false;
   const frame = pte >>> 12;
-  if (slots.hfnOf(frame) < 0) return false;
+  const hfn = slots.hfnOf(frame);
+  if (hfn < 0) return false;
   // The shadow has a page table for the address.
   const root = i32[(PAE_ROOT_HPA >> 2) + (gva >>> 30) * 2]!;
   if ((root & PT_P) === 0) return false;
@@ -90,19 +94,29 @@ export function plainPageFault(mmu: Mmu): boolean {
   const codePte = i32[(codeTable << 10) + ((ip >>> 12) & 1023)]!;
   if ((codePte & (PT_P | PT_A)) !== (PT_P | PT_A) || slots.hfnOf(codePte >>> 12) !== exit.storeFrom)
     return false;
-  if (lookupPage(mmu, frame) < 0) return false;
+  if (mmu.policy.writes !== "before" || lookupPage(mmu, frame) < 0) return false;
   begun(mmu, ip);
   topupCaches(mmu);
   slots.markDirty(table);
   mmu.count[C.pf_fixed]!++;
-  emulatorWritePhys(mmu, frame, gva & 0xfff, 4, exit.value, 0);
+  // emulator_write_phys (7.2) of an aligned word.
+  const { value } = exit;
+  slots.markDirty(frame);
+  mmu.policy.pteWrite(mmu, frame, gva & 0xfff, 4, value, 0, true);
+  const { memory } = mmu;
+  memory.touch(hfn);
+  if ((memory.flags[hfn]! & FRAME_CODE) !== 0) cpu.codeChanged(hfn);
+  i32[(hfn << 10) | ((gva & 0xfff) >> 2)] = value;
   cpu.complete();
   mmu.stuckRetired = -1;
   return true;
 }
 
-/** The count of exits for one unretired instruction begins anew, with one. */
+/** The exit is counted and flushes; the count of exits for one unretired instruction begins anew, with one. */
 function begun(mmu: Mmu, ip: number): void {
+  mmu.count[C.exits]!++;
+  mmu.count[C.light_exits]!++;
+  if (!mmu.svm) mmu.cpu.paging.flush(FLUSH_EXIT, false);
   mmu.stuckRetired = mmu.cpu.retired;
   mmu.stuckIp = ip;
   mmu.stuckCount = 0;

@@ -50,7 +50,7 @@ describe("an instruction that the run loop carries out itself", () => {
 
   const one = new TestMachine(64);
   const other = new TestMachine(64);
-  // Recorded events are the handlers' to make.
+  // While somebody traces, INVLPG is its handler's.
   for (const m of [one, other]) m.trace.on = false;
 
   /** `m` before `code`, the memory operand at DATA + `at`; the TLB knows what may be touched. */
@@ -86,6 +86,7 @@ describe("an instruction that the run loop carries out itself", () => {
     regs: [...m.cpu.regs],
     eip: m.cpu.eip,
     retired: m.cpu.retired,
+    tlb: m.cpu.tlb.entries(),
     data: [...m.memory.bytes.subarray(m.base + DATA, m.base + DATA + 64)],
     stack: [...m.memory.bytes.subarray(m.base + STACK - 32, m.base + STACK + 32)],
   });
