@@ -4,23 +4,26 @@
  *
  *   node build/soak.mjs [--factor N] [--seed N]     factor 1 takes about half an hour on two quiet cores
  *   node build/soak.mjs --only marathon --operations 10000000 [--policies B,D] [--jobs N]
+ *   node build/soak.mjs --only matrix [--policies B,D] [--jobs N]
  *
- * Two parts: `tests`, the property and conformance tests with more cases; and the `marathon`, random operations by the
- * million under every policy, bundled and without a test runner, one process a policy.
+ * Three parts: `tests`, the property and conformance tests with more cases; the `matrix`, the access matrix whole under every
+ * policy; and the `marathon`, random operations by the million under every policy. The last two are bundled and need no test
+ * runner.
  */
 import { parseArgs } from "node:util";
 import { runMarathon } from "./lib/marathon.mjs";
+import { runMatrix } from "./lib/matrix.mjs";
 import { inRoot } from "./lib/repository.mjs";
 import { install, run, tool } from "./lib/run.mjs";
 
-const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|marathon]
+const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|matrix|marathon]
                            [--operations N] [--policies A,B,...] [--jobs N] [--out FILE] [--help]
   --factor      times as long as usual; a number above 0
   --seed        a whole number; by default another one every second
   --operations  of the marathon, under each policy; by default a million times the factor
-  --policies    of the marathon; by default all of them
-  --jobs        processes of the marathon at a time; by default as many as there are processors
-  --out         file that the marathon's results are written to, as JSON`;
+  --policies    of the matrix and the marathon; by default all of them
+  --jobs        processes of these at a time; by default as many as there are processors
+  --out         file that the results of the part chosen with --only (or of the marathon) are written to, as JSON`;
 
 let values;
 try {
@@ -53,7 +56,7 @@ const right =
   Number.isInteger(seed) &&
   operations > 0 &&
   (jobs === undefined || (Number.isInteger(jobs) && jobs > 0)) &&
-  [undefined, "tests", "marathon"].includes(values.only);
+  [undefined, "tests", "matrix", "marathon"].includes(values.only);
 if (!right) {
   console.error(USAGE);
   process.exit(2);
@@ -61,10 +64,17 @@ if (!right) {
 
 if (!(await install())) process.exit(1);
 let code = 0;
-if (values.only !== "marathon") code = await runTests();
-if (values.only !== "tests") {
-  const policies = values.policies?.split(",");
-  code = (await runMarathon({ operations, seed, policies, jobs, out: values.out })) || code;
+const { only, out } = values;
+const policies = values.policies?.split(",");
+const wants = (part) => only === undefined || only === part;
+if (wants("tests")) code = await runTests();
+if (wants("matrix")) {
+  const step = factor < 1 ? 61 : 1;
+  code = (await runMatrix({ step, policies, jobs, out: only === "matrix" ? out : undefined })) || code;
+}
+if (wants("marathon")) {
+  const marathon = policies?.filter((policy) => policy !== "none");
+  code = (await runMarathon({ operations, seed, policies: marathon, jobs, out })) || code;
 }
 process.exit(code);
 
@@ -75,8 +85,6 @@ async function runTests() {
     QUADRANT_DECODE_CASES: Math.ceil(200_000 * factor),
     QUADRANT_EXECUTE_CASES: Math.ceil(30_000 * factor),
     QUADRANT_X87_CASES: Math.ceil(100_000 * factor),
-    QUADRANT_MATRIX: factor >= 50 ? 1 : factor >= 10 ? 5 : 61,
-    QUADRANT_MATRIX_PLAIN: factor >= 50 ? 1 : 16,
   };
   console.log(
     Object.entries(cases)

@@ -28,8 +28,8 @@ export class AtaTaskFile {
   status = DRDY | DSC;
 
   /** The number of the device that commands go to: 0 or 1. */
-  get selected(): number {
-    return (this.device & DEVICE_1) >> 4;
+  get selected(): 0 | 1 {
+    return (this.device & DEVICE_1) === 0 ? 0 : 1;
   }
 
   /** Registers after a reset or a diagnostic: an ATA device that passed. */
@@ -90,11 +90,12 @@ export class AtaTaskFile {
 
   /**
    * @param size the disk's sectors
+   * @param count sectors that the command is for
    * @returns number of the command's first sector; -1 when the disk does not have all of them (`error` says so)
    */
-  address(size: number): number {
+  address(size: number, count: number): number {
     const lba = this.spelled();
-    if (lba >= 0 && lba + this.sectors <= size) return lba;
+    if (lba >= 0 && lba + count <= size) return lba;
     this.error = IDNF;
     return -1;
   }

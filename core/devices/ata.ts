@@ -17,6 +17,9 @@ const CONTROL_SRST = 0x04;
 /** Units from a command, or from a block that was taken, until the device answers: 20 us. */
 const DELAY = 2000;
 
+/** EXECUTE DEVICE DIAGNOSTIC: both devices carry it out, whichever is selected. */
+const DIAGNOSTIC = 0x90;
+
 /** What a device is doing between its busy times. */
 const IDLE = 0;
 const DATA_IN = 1;
@@ -35,6 +38,8 @@ export interface AtaState {
   readonly due: number;
   readonly irq: boolean;
   readonly multiple: readonly number[];
+  /** Device that the command is for; files of the first PCs have it not, and mean the selected one. */
+  readonly active?: number;
 }
 
 export class AtaChannel implements PortDevice, Timed {
@@ -42,6 +47,8 @@ export class AtaChannel implements PortDevice, Timed {
   private readonly file = new AtaTaskFile();
   private control = 0;
   private command = 0;
+  /** Device that the command was given to. It stays with it, whichever is selected meanwhile. */
+  private active: 0 | 1 = 0;
   private phase = IDLE;
   private readonly buffer = new Uint8Array(SECTOR * MOST_MULTIPLE);
   private at = 0;
@@ -71,6 +78,7 @@ export class AtaChannel implements PortDevice, Timed {
     };
   }
 
+  /** The selected device's, which answers at the ports. */
   private get disk(): Disk | null {
     return this.disks[this.file.selected]!;
   }
@@ -122,7 +130,7 @@ export class AtaChannel implements PortDevice, Timed {
       return;
     }
     this.setIrq(false);
-    if (this.disk !== null) this.start(value);
+    if (this.disk !== null || (value === DIAGNOSTIC && !this.empty)) this.start(value);
   }
 
   private writeControl(value: number): void {
@@ -177,6 +185,7 @@ export class AtaChannel implements PortDevice, Timed {
 
   private start(command: number): void {
     this.command = command;
+    this.active = this.file.selected;
     this.file.error = 0;
     this.phase = IDLE;
     switch (command) {
@@ -187,7 +196,7 @@ export class AtaChannel implements PortDevice, Timed {
           this.busy();
           return;
         }
-        if (command === 0xc5 && this.multiple[this.file.selected] === 0) {
+        if (command === 0xc5 && this.multiple[this.active] === 0) {
           this.file.error = ABRT;
           this.busy();
           return;
@@ -205,14 +214,15 @@ export class AtaChannel implements PortDevice, Timed {
 
   /** Sectors of the next block of the command in hand. */
   private block(): number {
-    const most = this.command === 0xc4 || this.command === 0xc5 ? this.multiple[this.file.selected]! : 1;
+    const most = this.command === 0xc4 || this.command === 0xc5 ? this.multiple[this.active]! : 1;
     return Math.min(most, this.left);
   }
 
   /** Takes address and count out of the registers. False: the disk has no such sectors (`error` says so). */
   private address(): boolean {
-    const { disk, file } = this;
-    const lba = disk === null ? -1 : file.address(disk.sectors);
+    const { file } = this;
+    const disk = this.disks[this.active]!;
+    const lba = disk === null ? -1 : file.address(disk.sectors, file.sectors);
     if (lba < 0) return false;
     this.lba = lba;
     this.left = file.sectors;
@@ -232,13 +242,17 @@ export class AtaChannel implements PortDevice, Timed {
     this.due = Infinity;
     this.file.status = DRDY | DSC;
     this.answer();
-    if (this.file.error !== 0 && this.command !== 0x90) this.file.status |= ERR;
+    if (this.file.error !== 0 && this.command !== DIAGNOSTIC) this.file.status |= ERR;
     this.setIrq(true);
   }
 
   /** The device has thought: the next block, the end of the command, or a refusal in `error`. */
   private answer(): void {
-    const { disk } = this;
+    if (this.command === DIAGNOSTIC) {
+      this.file.signature();
+      return;
+    }
+    const disk = this.disks[this.active]!;
     if (disk === null || this.file.error !== 0) return;
     switch (this.command) {
       case 0x20: // READ SECTOR(S)
@@ -259,9 +273,6 @@ export class AtaChannel implements PortDevice, Timed {
           this.report();
         }
         return;
-      case 0x90: // EXECUTE DEVICE DIAGNOSTIC
-        this.file.signature();
-        return;
       case 0x91: // INITIALIZE DEVICE PARAMETERS: the geometry that IDENTIFY names, and no other
         if ((this.file.device & 15) !== HEADS - 1 || this.file.count !== SECTORS_A_TRACK)
           this.file.error = ABRT;
@@ -269,7 +280,7 @@ export class AtaChannel implements PortDevice, Timed {
       case 0xc6: // SET MULTIPLE MODE
         if (this.file.count > MOST_MULTIPLE || (this.file.count & (this.file.count - 1)) !== 0)
           this.file.error = ABRT;
-        else this.multiple[this.file.selected] = this.file.count;
+        else this.multiple[this.active] = this.file.count;
         return;
       case 0xec:
         this.identify(disk);
@@ -289,7 +300,7 @@ export class AtaChannel implements PortDevice, Timed {
         this.file.count = 0xff;
         return;
       case 0x70: // SEEK
-        if (!this.address()) return;
+        this.file.address(disk.sectors, 1);
         return;
       default:
         if ((this.command & 0xf0) !== 0x10) this.file.error = ABRT; // RECALIBRATE is 0x10 to 0x1f
@@ -299,7 +310,7 @@ export class AtaChannel implements PortDevice, Timed {
   private readBlock(disk: Disk): void {
     if (this.phase === IDLE) {
       if (!this.address()) return;
-      if (this.command === 0xc4 && this.multiple[this.file.selected] === 0) {
+      if (this.command === 0xc4 && this.multiple[this.active] === 0) {
         this.file.error = ABRT;
         return;
       }
@@ -331,8 +342,7 @@ export class AtaChannel implements PortDevice, Timed {
   }
 
   private identify(disk: Disk): void {
-    const { selected } = this.file;
-    const words = identifyDevice(disk.sectors, selected, this.multiple[selected]!);
+    const words = identifyDevice(disk.sectors, this.active, this.multiple[this.active]!);
     for (let i = 0; i < words.length; i++) {
       this.buffer[i * 2] = words[i]! & 0xff;
       this.buffer[i * 2 + 1] = words[i]! >> 8;
@@ -358,6 +368,7 @@ export class AtaChannel implements PortDevice, Timed {
       due: this.due,
       irq: this.irq,
       multiple: this.multiple.slice(),
+      active: this.active,
     };
   }
 
@@ -365,6 +376,7 @@ export class AtaChannel implements PortDevice, Timed {
     this.file.load(state.registers);
     this.control = state.control;
     this.phase = state.phase;
+    this.active = (state.active ?? this.file.selected) === 0 ? 0 : 1;
     this.command = state.command;
     this.buffer.fill(0);
     this.buffer.set(state.buffer);

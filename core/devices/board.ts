@@ -344,6 +344,7 @@ export class Board implements MmioBus {
   /** RESET# reaches the devices. The clock's date and memory stay, and what is on the disks. */
   reset(): void {
     const { rtc } = this;
+    rtc.reset();
     const kept = rtc.save();
     const disks = this.disks.map((disk) => disk?.save() ?? null);
     const floppy = { ...this.fresh.floppy, disk: this.floppy.save().disk };

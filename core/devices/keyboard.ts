@@ -31,6 +31,8 @@ const RESEND = 0xfe;
 
 /** Bytes that wait behind the output buffer: what the keyboard itself keeps (16 key strokes and an overrun code). */
 const QUEUE = 64;
+/** Room behind them for answers to commands; a guest that commands and never reads loses the rest. */
+const ANSWERS = 16;
 
 export interface KeyboardState {
   readonly queue: readonly number[];
@@ -140,6 +142,7 @@ export class Keyboard {
   }
 
   private send(...bytes: number[]): void {
+    if (this.queue.length + bytes.length > QUEUE + ANSWERS) return;
     this.queue.push(...bytes);
     this.fill();
   }

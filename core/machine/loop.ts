@@ -27,9 +27,10 @@ export class Loop {
 
   /**
    * Runs until the time is `goal`, in units, or something stops the machine: `Machine.stop` then says what.
+   * @param reach the time, in units and not before `goal`, to which the time of a halted PC may jump
    * @returns true when the goal is reached and nothing else happened
    */
-  run(goal: number): boolean {
+  run(goal: number, reach: number): boolean {
     const { machine } = this;
     const { cpu, watch } = machine;
     this.eventsSeen = machine.trace.count;
@@ -60,7 +61,7 @@ export class Loop {
       if (disposition === RUN_HALTED) {
         if (this.canWake()) continue;
         if (machine.pc?.resetWanted !== true) {
-          if (!this.jump(goal)) return this.standStill();
+          if (!this.jump(reach)) return this.standStill();
           if (machine.idled >= machine.patience) return true;
           continue;
         }
@@ -111,12 +112,12 @@ export class Loop {
     );
   };
 
-  /** A halted PC: time jumps to what a device does next, or to `goal`. False: no device will ever wake it. */
-  private jump(goal: number): boolean {
+  /** A halted PC: time jumps to what a device does next, or to `reach`. False: no device will ever wake it. */
+  private jump(reach: number): boolean {
     const { machine } = this;
     const { cpu, pc } = machine;
     if (pc === null || !machine.waiting || pc.board.due === Infinity) return false;
-    const units = Math.min(goal, pc.board.due) - cpu.time;
+    const units = Math.min(reach, pc.board.due) - cpu.time;
     if (units > 0) {
       cpu.jumps += units;
       machine.idled += units;

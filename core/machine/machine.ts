@@ -176,14 +176,16 @@ export class Machine {
   /**
    * Runs until `budget` units retired or something stops it; `stop` then says what. Never throws: a broken assertion
    * of ours stops the machine with the reason `bug`, its state kept.
+   * @param reach units that a halted PC's time may jump ahead from here, where that is more than `budget`: jumping is
+   *   no work, and whoever asks for little work at once need not go through an idle second in little pieces
    * @returns true when the budget is used up and nothing else happened
    */
-  run(budget: number): boolean {
+  run(budget: number, reach = budget): boolean {
     if (this.dead) return false;
     this.stop = PAUSED;
     this.cpu.newEpoch();
     try {
-      return this.loop.run(this.time + budget);
+      return this.loop.run(this.time + budget, this.time + Math.max(budget, reach));
     } catch (error) {
       this.bug(error);
       return false;

@@ -8,6 +8,7 @@ import {
   ATT_LIMIT,
   FLAGS_STEPWISE,
   FLAT_STACK,
+  HOT_END,
   HOT_STORE_IMM,
   HOT_STORE_PLAIN,
   HOT_STORE_REG,
@@ -173,6 +174,29 @@ export function answerExit(cpu: Cpu): boolean {
   cpu.answered = true;
   cpu.stopCode = RUN_EXIT;
   return false;
+}
+
+/**
+ * Where in its own block the guest goes on when an exit of `insn` has been answered: behind it (it was emulated), or with it
+ * again. Null: elsewhere, or something else is to be seen to first, or the block does not fit into what is left.
+ * `start`: EIP of the block's first instruction, `left`: units. Looks the translation of the code up, as a fetch would.
+ */
+export function resumed(cpu: Cpu, block: Block, start: number, insn: Insn, left: number): Insn | null {
+  const next = insn.next!;
+  // A block that was stored into leads to STALE everywhere.
+  if (next === STALE || (cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) return null;
+  const eip = cpu.eip;
+  let on = insn;
+  if (((start + insn.end) | 0) === eip) {
+    if (next.hot === HOT_END) return null;
+    on = next;
+  } else if (((start + insn.end - insn.length) | 0) !== eip) return null;
+  if (block.count > left + on.count - 1 || left <= 0) return null;
+  const la = (start + cpu.csBase) | 0;
+  if (!cpu.csFlat || block.big !== cpu.csBig || block.hfn2 >= 0 || block.offset !== (la & 0xfff)) return null;
+  const i = cpu.paging.lookup(la, userBit(cpu) | ACCESS_FETCH);
+  // Where it fails it is made again, and faults.
+  return i >= 0 && cpu.tlb.hfns[i] === block.hfn ? on : null;
 }
 
 /**

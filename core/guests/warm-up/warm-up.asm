@@ -36,6 +36,7 @@ again:
         db      0xc6, 0xc2, 9                   ; mov dl, 9
         xchg    ecx, edx
         nop
+        invlpg  [esi]
         ; arithmetic: registers, both forms
         add     ecx, edx
         db      0x03, 0xca
