@@ -148,9 +148,11 @@ for (const kernel of kernels) {
     const wrong = [result.wrong, differenceFrom(first, result), result.first].filter((text) => text !== null);
     if (wrong.length > 0) bad++;
     const audited =
-      options.audit === "off" || policy === "none"
+      options.audit === "off"
         ? "off"
-        : `${result.violations} violations in ${options.audit === "every" ? "every boundary" : `${result.audits} audits`}`;
+        : result.audits === 0
+          ? "no shadow"
+          : `${result.violations} violations, ${options.audit === "every" ? "every boundary" : result.audits === 1 ? "at the end" : `${result.audits} audits`}`;
     line(
       kernel.name,
       policy,

@@ -84,7 +84,7 @@ export class Machine {
 
   /** @param media disks, floppy and ROM of a PC; the bare machine has none */
   constructor(setup: MachineSetup, trace: Trace = new Trace(), media: Media = {}) {
-    warmUp();
+    if (setup.machine === "pc") warmUp();
     const { memory, slots } = layOutMemory(setup);
     this.setup = setup;
     this.memory = memory;

@@ -23,10 +23,12 @@ export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
 
 /**
  * What has to be looked at between two instructions, of the reasons `attention` and the flags `rest`. An interrupt line
- * has not while IF (bit 9) holds it back: every instruction that sets IF ends its block.
+ * alone has not while IF (bit 9) holds it back: every instruction that sets IF ends its block. The run loop has the same
+ * written out.
  */
 export function waiting(attention: number, rest: number): number {
-  return (attention & ~((~rest >> 9) & ATT_LINE)) | (rest & FLAGS_STEPWISE);
+  const all = attention | (rest & FLAGS_STEPWISE);
+  return all === ATT_LINE ? (rest >> 9) & 1 : all;
 }
 
 /** Entries of the cache from EIP to block. */

@@ -12,7 +12,7 @@
  * from a field is anything until `| 0` makes it a machine integer. Case labels are literal numbers for the same reason.
  */
 
-import { FLAT_CODE, FLAT_STACK, TOUCH_NONE, waiting } from "./attention.ts";
+import { ATT_LINE, FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, TOUCH_NONE, waiting } from "./attention.ts";
 import {
   answerExit,
   FAULTED,
@@ -1041,7 +1041,8 @@ export function chain(cpu: Cpu, budget: number): number {
           insn = on;
           continue;
         }
-        look = waiting(cpu.attention, regs[REST]!);
+        look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+        if (look === ATT_LINE) look = (regs[REST]! >> 9) & 1;
         if (answer === NEXT) {
           const next = insn.next!;
           if (next !== STALE && (whole !== 0 || insn.count < n)) {
@@ -1060,7 +1061,8 @@ export function chain(cpu: Cpu, budget: number): number {
     cpu.retired += known - left;
     known = left;
     if (left !== since) cpu.midRep = false;
-    look = waiting(cpu.attention, regs[REST]!);
+    look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+    if (look === ATT_LINE) look = (regs[REST]! >> 9) & 1; // IF may hold it back
     if (look !== 0 || left <= 0) return RUN_RETIRED;
     const next = nextBlock(cpu);
     if (next === null) return RETIRED_STOP;
