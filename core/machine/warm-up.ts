@@ -71,7 +71,7 @@ export function runWarmUp(cpu: Cpu): number {
 
 let warm = false;
 
-/** Once in a process. */
+/** Once in a process, before the first PC: what boots there meets every case soon. */
 export function warmUp(): void {
   if (warm) return;
   warm = true;
