@@ -424,6 +424,7 @@ export class Lab {
       time: machine.time,
       instructions: machine.instructions,
       eip: cpu.eip >>> 0,
+      linearIp: cpu.linearIp >>> 0,
       cpl: cpu.cpl,
       where: context.symbols.where(cpu.linearIp >>> 0),
       machine: this.machines,

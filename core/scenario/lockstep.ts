@@ -342,7 +342,10 @@ function runFor(machine: Machine, units: number): void {
   }
 }
 
-const canGoOn = (machine: Machine): boolean => machine.waiting && machine.cpu.interruptLine >= 0;
+/** Halted, and woken by what is there: an interrupt on the line, or whatever a device of a PC does next. */
+const canGoOn = (machine: Machine): boolean =>
+  machine.waiting &&
+  (machine.cpu.interruptLine >= 0 || (machine.pc?.board.due ?? Number.POSITIVE_INFINITY) < Infinity);
 
 /** What an input was answered with, as far as the guest could tell. */
 function answer(machine: Machine, input: Input): string {

@@ -227,7 +227,7 @@ const places: readonly Action[] = [
     title: "Walk the current EIP",
     group: "Go",
     key: "",
-    run: () => navigation.showWalk(lab.status?.eip ?? 0, "fetch", lab.status?.cpl === 3),
+    run: () => navigation.showWalk(lab.status?.linearIp ?? 0, "fetch", lab.status?.cpl === 3),
   },
 ];
 

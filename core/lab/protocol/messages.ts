@@ -58,6 +58,8 @@ export interface Status {
   readonly time: number;
   readonly instructions: number;
   readonly eip: number;
+  /** Linear address of the instruction at EIP: CS's base and EIP, 32 bits unsigned. */
+  readonly linearIp: number;
   readonly cpl: number;
   /** Symbol + offset of EIP, or "". */
   readonly where: string;

@@ -99,6 +99,12 @@ describe("compare", () => {
     expect(out).toContain("the guest sees the same under P and B");
   });
 
+  test("a PC that waits for its timer has not stopped", async () => {
+    expect(await quadrant("compare pc-kernel --policies B,nested --max-instructions 1000000")).toBe(0);
+    // The firmware halts for the first time at some 250 000.
+    expect(out).toContain("no difference in 1000000 units (limit)");
+  });
+
   test("a difference: exit code 1, what, since when and why", async () => {
     expect(await quadrant("compare quadrant --policies P,B --until shadow --json -")).toBe(1);
     const report = JSON.parse(out) as {

@@ -5,6 +5,8 @@ import { Lab } from "../../../core/lab/index.ts";
 
 test("time passes over a halted PC however little is asked for, and never beyond what was asked to stop at", () => {
   const lab = new Lab({ guest: "pc-kernel", traceCapacity: 1 << 12 });
+  // A PC begins in real mode below the top of 4 GiB: EIP is an offset.
+  expect(lab.collectStatus(true, 0)).toMatchObject({ eip: 0xfff0, linearIp: 0xfffffff0 });
   lab.command({ name: "setTrace", on: false });
   lab.command({ name: "run" });
   while (!lab.machine.waiting) lab.slice(5000);
