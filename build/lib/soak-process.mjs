@@ -3,37 +3,16 @@
  * processes of it, so many at a time, whose last line is their result.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { inRoot } from "./repository.mjs";
+import { bundleScript } from "./script.mjs";
 
 /** Every policy but `none`, which is the marathon's yardstick. */
 export const POLICIES = ["A0", "A", "P", "B", "C", "D", "E1", "E2", "E3", "F", "nested"];
 
 /** Bundles test/soak/NAME.ts. @returns {Promise<string>} the file */
-export async function bundle(name) {
-  const { build } = await import("vite");
-  const outDir = inRoot(".cache", `soak-${name}`);
-  mkdirSync(outDir, { recursive: true });
-  await build({
-    configFile: false,
-    root: inRoot("."),
-    logLevel: "warn",
-    publicDir: false,
-    ssr: { noExternal: true, target: "node" },
-    build: {
-      ssr: inRoot(`test/soak/${name}.ts`),
-      outDir,
-      emptyOutDir: true,
-      target: "node20.18",
-      minify: false,
-      rolldownOptions: {
-        external: [/^node:/],
-        output: { format: "es", entryFileNames: `${name}.mjs`, codeSplitting: false },
-      },
-    },
-  });
-  return `${outDir}/${name}.mjs`;
+export function bundle(name) {
+  return bundleScript(`test/soak/${name}.ts`, inRoot(".cache", "soak"), `${name}.mjs`);
 }
 
 /**

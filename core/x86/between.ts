@@ -8,6 +8,7 @@ import {
   ATT_LIMIT,
   FLAGS_STEPWISE,
   FLAT_STACK,
+  HOT_END,
   HOT_STORE_IMM,
   HOT_STORE_PLAIN,
   HOT_STORE_REG,
@@ -15,6 +16,7 @@ import {
   TOUCH_PUSH,
   TOUCH_READ,
   TOUCH_WRITE,
+  waiting,
 } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
@@ -22,6 +24,7 @@ import { ACCESS_FETCH, ACCESS_WRITE, EXIT_PF, RUN_EXIT, RUN_RETIRED } from "./do
 import { fetchBlock } from "./fetch.ts";
 import { REST } from "./flags.ts";
 import { ESP } from "./isa/exec/operand.ts";
+import { stride } from "./isa/exec/string.ts";
 import { CS, type Insn, REPEAT, STOP } from "./isa/insn.ts";
 
 /** `chain`: the next instruction wants to be run on its own. */
@@ -174,6 +177,29 @@ export function answerExit(cpu: Cpu): boolean {
 }
 
 /**
+ * Where in its own block the guest goes on when an exit of `insn` has been answered: behind it (it was emulated), or with it
+ * again. Null: elsewhere, or something else is to be seen to first, or the block does not fit into what is left.
+ * `start`: EIP of the block's first instruction, `left`: units. Looks the translation of the code up, as a fetch would.
+ */
+export function resumed(cpu: Cpu, block: Block, start: number, insn: Insn, left: number): Insn | null {
+  const next = insn.next!;
+  // A block that was stored into leads to STALE everywhere.
+  if (next === STALE || (cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) return null;
+  const eip = cpu.eip;
+  let on = insn;
+  if (((start + insn.end) | 0) === eip) {
+    if (next.hot === HOT_END) return null;
+    on = next;
+  } else if (((start + insn.end - insn.length) | 0) !== eip) return null;
+  if (block.count > left + on.count - 1 || left <= 0) return null;
+  const la = (start + cpu.csBase) | 0;
+  if (!cpu.csFlat || block.big !== cpu.csBig || block.hfn2 >= 0 || block.offset !== (la & 0xfff)) return null;
+  const i = cpu.paging.lookup(la, userBit(cpu) | ACCESS_FETCH);
+  // Where it fails it is made again, and faults.
+  return i >= 0 && cpu.tlb.hfns[i] === block.hfn ? on : null;
+}
+
+/**
  * Goes on with a REP instruction whose first iteration has retired, for at most `budget` units in all, the first
  * included. Retires what ran. Iterations are few or many: the caller sees what is left.
  */
@@ -186,7 +212,11 @@ export function goOn(cpu: Cpu, insn: Insn, behind: number, budget: number): numb
     cpu.retired++;
     left--;
     cpu.midRep = true;
-    if (left <= 0 || cpu.attention !== 0 || insn.next === STALE) break;
+    if (left <= 0 || waiting(cpu.attention, cpu.regs[REST]!) !== 0 || insn.next === STALE) break;
+    const many = stride(cpu, insn, left);
+    cpu.retired += many;
+    left -= many;
+    if (left <= 0) break;
     cpu.eip = behind;
     answer = insn.exec(cpu, insn);
     if (answer !== REPEAT) break;

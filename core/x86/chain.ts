@@ -12,7 +12,7 @@
  * from a field is anything until `| 0` makes it a machine integer. Case labels are literal numbers for the same reason.
  */
 
-import { FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, TOUCH_NONE } from "./attention.ts";
+import { FLAT_CODE, FLAT_STACK, TOUCH_NONE, waiting } from "./attention.ts";
 import {
   answerExit,
   FAULTED,
@@ -23,6 +23,7 @@ import {
   nextBlock,
   RETIRED_STOP,
   refill,
+  resumed,
   roomIn,
   STEP_NEXT,
   stopped,
@@ -30,7 +31,7 @@ import {
 } from "./between.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
-import { RUN_RETIRED } from "./door.ts";
+import { EXIT_INVLPG, RUN_RETIRED } from "./door.ts";
 import { CARRIES, REST, RESULT } from "./flags.ts";
 import { EBP, ESP } from "./isa/exec/operand.ts";
 import { BRANCH, type Insn, NEXT, REPEAT, STOP } from "./isa/insn.ts";
@@ -60,7 +61,7 @@ export function chain(cpu: Cpu, budget: number): number {
   /** The fetch epoch in which the translation of the block's page was looked up. */
   let looked = tlb.fetchEpoch | 0;
   /** Not 0: somebody wants to look up when the block ends. */
-  let look = cpu.attention | 0;
+  let look = waiting(cpu.attention, regs[REST]!);
   if (look !== 0) {
     n = roomIn(cpu, block);
     if (n === 0) return STEP_NEXT;
@@ -947,6 +948,33 @@ export function chain(cpu: Cpu, budget: number): number {
                   i32[((at + fastWrite[w + 1]!) | 0) >> 2] = regs[insn.dst]!;
                   break;
                 }
+              case 90: // INVLPG of a page that is no piece of a large one, and that no code is fetched from
+                {
+                  const at = (regs[insn.base]! + (regs[insn.index]! << insn.scale) + insn.disp) | 0;
+                  const tag = (at & ~0xfff) | 1;
+                  const tags = tlb.tags;
+                  if (
+                    cpu.cpl !== 0 ||
+                    (flat & insn.segBit) === 0 ||
+                    ((cpu.intercepts >>> EXIT_INVLPG) & 1) !== 0 ||
+                    tlb.large !== 0 ||
+                    cpu.trace.on ||
+                    cpu.paging.nested.on ||
+                    tags[1024 | ((at >>> 12) & 255)] === tag
+                  )
+                    break run;
+                  const i = (at >>> 12) & 1023;
+                  if (tags[i] === tag) {
+                    tags[i] = 0;
+                    const w = i << 1;
+                    tlb.readSupervisor[w] = FAST_EMPTY;
+                    tlb.readUser[w] = FAST_EMPTY;
+                    tlb.writeSupervisor[w] = FAST_EMPTY;
+                    tlb.writeUser[w] = FAST_EMPTY;
+                    stackPage = FAST_EMPTY;
+                  }
+                  break;
+                }
               default:
                 break run;
             }
@@ -1002,9 +1030,18 @@ export function chain(cpu: Cpu, budget: number): number {
           known = left;
           since = left;
           to = cpu.eip | 0;
-          break;
+          const on = whole !== 0 ? resumed(cpu, block, start, insn, left) : null;
+          if (on === null) break;
+          // In the same block: as if what stands before had been run just now.
+          left = (left + on.count - 1) | 0;
+          cpu.retired -= on.count - 1;
+          known = left;
+          looked = tlb.fetchEpoch | 0;
+          look = 0;
+          insn = on;
+          continue;
         }
-        look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+        look = waiting(cpu.attention, regs[REST]!);
         if (answer === NEXT) {
           const next = insn.next!;
           if (next !== STALE && (whole !== 0 || insn.count < n)) {
@@ -1023,7 +1060,7 @@ export function chain(cpu: Cpu, budget: number): number {
     cpu.retired += known - left;
     known = left;
     if (left !== since) cpu.midRep = false;
-    look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+    look = waiting(cpu.attention, regs[REST]!);
     if (look !== 0 || left <= 0) return RUN_RETIRED;
     const next = nextBlock(cpu);
     if (next === null) return RETIRED_STOP;

@@ -22,7 +22,7 @@ import * as B from "./isa/exec/branch.ts";
 import * as M from "./isa/exec/move.ts";
 import * as H from "./isa/exec/shift.ts";
 import * as K from "./isa/exec/stack.ts";
-import { nop } from "./isa/exec/system.ts";
+import { invlpg, nop } from "./isa/exec/system.ts";
 import { type Exec, type Insn, NO_REG } from "./isa/insn.ts";
 
 /** Where `dst` and `src` of an instruction come from. */
@@ -133,6 +133,7 @@ const TABLE: readonly (readonly [number, Exec, number])[] = [
   [85, B.jnl32, REG_RM],
   [86, B.jle32, REG_RM],
   [87, B.jnle32, REG_RM],
+  [90, invlpg, REG_RM],
 ];
 const ENTRIES = new Map(TABLE.map((entry) => [entry[1], entry]));
 

@@ -43,8 +43,8 @@ export class Tlb {
   /** Host frame behind the pfn, or -1 where there is no memory. Derived from pfn and bus. */
   readonly hfns = new Int32Array(TLB_ENTRIES);
   readonly flags = new Uint8Array(TLB_ENTRIES);
-  /** Entries marked large (so that INVLPG seldom has to look for pieces). */
-  private large = 0;
+  /** Entries marked large (so that INVLPG seldom has to look for pieces). Written here alone. */
+  large = 0;
   /**
    * Places that were filled since the last flush, each once: a flush costs what the TLB holds, not what it could.
    * Under vmx every exit flushes, mostly a handful of entries.

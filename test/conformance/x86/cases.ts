@@ -78,6 +78,8 @@ export function makeCase(row: Row, next: () => number, low: boolean, small = fal
     if (addr16) regs[3] |= next() << 16;
   }
   if (/^(shl|shr|sar|ro|rc|sh[lr]d)/.test(name) && below(2) === 0) regs[1] = (regs[1] & ~0xff) | below(40);
+  // Before an address is made of it.
+  if (/^sh[lr]d/.test(name) && codes[2] === "CL" && word) regs[1] = (regs[1] & ~0x1f) | below(17);
   if (/^bt/.test(name) && codes[1] === "Gv") for (let n = 0; n < 8; n++) regs[n] = below(300) - 150;
   if (/^i?div/.test(name) && below(2) === 0) regs[2] = word ? below(300) : below(3) - 1;
   if (name === "cmpxchg" && below(2) === 0) regs[0] = data[target - page - WINDOW] | (regs[0] & ~0xff);
@@ -182,7 +184,6 @@ export function makeCase(row: Row, next: () => number, low: boolean, small = fal
     }
   }
   if (name === "ret") new DataView(stack.buffer).setUint32(regs[4] - STACK - WINDOW, landing, true);
-  if (/^sh[lr]d/.test(name) && codes[2] === "CL" && word) regs[1] = (regs[1] & ~0x1f) | below(17);
   const code = [...prefixes, ...opcode, ...tail];
   return code.length > 15 ? null : { code, regs, eflags, dataPage: page, data, stack, small };
 }

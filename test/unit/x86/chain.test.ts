@@ -50,6 +50,8 @@ describe("an instruction that the run loop carries out itself", () => {
 
   const one = new TestMachine(64);
   const other = new TestMachine(64);
+  // Recorded events are the handlers' to make.
+  for (const m of [one, other]) m.trace.on = false;
 
   /** `m` before `code`, the memory operand at DATA + `at`; the TLB knows what may be touched. */
   function prepared(
