@@ -132,7 +132,7 @@ class Bare {
         return 0;
       },
     };
-    machine.hypervisor = () => resume as Kvm;
+    machine.inCharge.hypervisor = () => resume as Kvm;
   }
 
   /** @param wanted what is chosen at each moment with a choice, 0 behind the last; null: 0 always, and quickly */
