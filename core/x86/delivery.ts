@@ -71,17 +71,19 @@ const STILL = 64;
 
 /** Delivers the exception that the last instruction raised. RUN_FAULTED, or what came of it. */
 export function takeException(cpu: Cpu): number {
+  const { cr2 } = cpu;
   if (cpu.excVector === PF) cpu.cr2 = cpu.excAddress;
-  const answer = deliverEvent(cpu, cpu.excVector, VECTORING_HARDWARE_EXCEPTION, cpu.excError);
+  const answer = deliverEvent(cpu, cpu.excVector, VECTORING_HARDWARE_EXCEPTION, cpu.excError, cr2);
   cpu.debugFault = false;
   return answer;
 }
 
 /**
  * Delivers an event: RUN_FAULTED when it (or the exception that took its place) was, RUN_EXIT when an access of it
- * exits, RUN_SHUTDOWN, RUN_UNIMPLEMENTED. EIP is what a return goes to.
+ * exits, RUN_SHUTDOWN, RUN_UNIMPLEMENTED. EIP is what a return goes to. `cr2`: what CR2 holds again when an access of the
+ * delivery exits. Whatever was delivered comes back, but a page fault need not: a page-walk cache forgot what it came from.
  */
-export function deliverEvent(cpu: Cpu, vector: number, type: number, error: number): number {
+export function deliverEvent(cpu: Cpu, vector: number, type: number, error: number, cr2 = cpu.cr2): number {
   let v = vector;
   let t = type;
   let e = error;
@@ -97,6 +99,7 @@ export function deliverEvent(cpu: Cpu, vector: number, type: number, error: numb
     if (cpu.stopCode >= 0) {
       const code = cpu.stopCode;
       cpu.stopCode = -1;
+      cpu.cr2 = cr2;
       return code;
     }
     const second = cpu.excVector;

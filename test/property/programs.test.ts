@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest";
 import type { Machine } from "../../core/machine/machine.ts";
 import { snapshotToBytes, takeSnapshot } from "../../core/machine/snapshot.ts";
 import type { Mode } from "./cases.ts";
+import { nothingOpen } from "./lockstep.ts";
 import { logOf } from "./program.ts";
 import { boot, named, playProgram, program } from "./program-cases.ts";
 
@@ -29,7 +30,7 @@ describe("programs of real instructions", () => {
       it(`${mode} under ${policy} (${tlb}) as on the bare machine`, () => {
         let faults = 0;
         let reads = 0;
-        const open = { walked: 0, anew: 0 };
+        const open = nothingOpen();
         fc.assert(
           fc.property(program(mode, 25), (p) => {
             const kvm = playProgram(mode, policy, p, open, { tlb });
