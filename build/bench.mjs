@@ -9,11 +9,12 @@
  *   node build/bench.mjs --latency [OPTIONS]     how late the window is, in both editions: test/bench/latency.mjs
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { inRoot } from "./lib/repository.mjs";
 import { install } from "./lib/run.mjs";
+import { bundleScript } from "./lib/script.mjs";
 
 if (!(await install())) process.exit(1);
 
@@ -47,27 +48,7 @@ const COSTS = [
   { name: "invlpg-touch", loop: 7, iterations: 2_000_000 },
 ];
 
-const { build } = await import("vite");
-const out = inRoot(".cache", "bench");
-mkdirSync(out, { recursive: true });
-await build({
-  configFile: false,
-  root: inRoot("."),
-  logLevel: "warn",
-  publicDir: false,
-  ssr: { noExternal: true, target: "node" },
-  build: {
-    ssr: inRoot("test/bench/quadrant.ts"),
-    outDir: out,
-    emptyOutDir: true,
-    target: "node20.18",
-    minify: false,
-    rolldownOptions: {
-      external: [/^node:/],
-      output: { format: "es", entryFileNames: "quadrant.mjs", codeSplitting: false },
-    },
-  },
-});
+const script = await bundleScript("test/bench/quadrant.ts", inRoot(".cache", "bench"), "quadrant.mjs");
 
 const node = (...args) =>
   execFileSync(process.execPath, args, {
@@ -77,21 +58,14 @@ const node = (...args) =>
   });
 const quadrant = (policy, trace) => (loop) =>
   JSON.parse(
-    node(
-      `${out}/quadrant.mjs`,
-      `${loop.loop}`,
-      `${loop.iterations}`,
-      policy,
-      trace,
-      inRoot("test/bench/loops.bin"),
-    ),
+    node(script, `${loop.loop}`, `${loop.iterations}`, policy, trace, inRoot("test/bench/loops.bin")),
   );
 const v86 = (jit) => (loop) =>
   JSON.parse(node(inRoot("test/bench/peer.mjs"), `${loop.loop}`, `${loop.iterations}`, jit));
 
 if (options.audit) {
   const { runAudit } = await import("./../test/bench/audit.mjs");
-  runAudit(node, `${out}/quadrant.mjs`, inRoot("test/bench/loops.bin"), ROUNDS);
+  runAudit(node, script, inRoot("test/bench/loops.bin"), ROUNDS);
   process.exit(0);
 }
 
@@ -159,5 +133,5 @@ if (options.loop === undefined) {
   console.log(`  a trapped write, INVLPG, a refill by a touch ${ns(per("pte-write"))}`);
   console.log(`  INVLPG and a touch without a refill          ${ns(per("invlpg-touch"))}`);
   const { runAudit } = await import("./../test/bench/audit.mjs");
-  runAudit(node, `${out}/quadrant.mjs`, inRoot("test/bench/loops.bin"), ROUNDS);
+  runAudit(node, script, inRoot("test/bench/loops.bin"), ROUNDS);
 }

@@ -9,8 +9,8 @@ import { existsSync } from "node:fs";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { build } from "vite";
 import { fingerprint, inRoot, SOURCES, writeStamp } from "./lib/repository.mjs";
+import { bundleScript } from "./lib/script.mjs";
 
-const NODE = "node20.18";
 const CHROME = "chrome130";
 
 /** Page of both editions, and the Web Worker of the browser's. */
@@ -36,46 +36,16 @@ function renderer() {
   });
 }
 
-/** One self-contained file that runs in Node or Electron. `file` is its name below dist/; .cjs is CommonJS. */
-async function script(entry, file) {
-  const result = await build({
-    configFile: false,
-    root: inRoot("."),
-    logLevel: "warn",
-    publicDir: false,
-    ssr: { noExternal: true, target: "node" },
-    build: {
-      ssr: inRoot(entry),
-      outDir: inRoot("dist"),
-      emptyOutDir: false,
-      target: NODE,
-      minify: false,
-      rolldownOptions: {
-        checks: { pluginTimings: false },
-        external: ["electron", /^node:/],
-        output: {
-          format: file.endsWith(".cjs") ? "cjs" : "es",
-          entryFileNames: file,
-          codeSplitting: false,
-          ...(file === "cli.js" ? { banner: "#!/usr/bin/env node" } : {}),
-        },
-      },
-    },
-  });
-  for (const chunk of [result].flat().flatMap((part) => part.output)) {
-    for (const name of chunk.imports ?? []) {
-      if (name !== "electron" && !name.startsWith("node:"))
-        throw new Error(`dist/${chunk.fileName} still imports ${name}; only electron and node: may stay`);
-    }
-  }
-}
+/** A script of the application, in dist/; Electron is there when it runs. */
+const script = (entry, file, options) =>
+  bundleScript(entry, inRoot("dist"), file, { external: ["electron"], ...options });
 
 const CLI_ENTRY = "electron/cli/main.ts";
 
 export async function bundleCli() {
   if (!existsSync(inRoot(CLI_ENTRY))) throw new Error(`${CLI_ENTRY} is not there`);
   const print = fingerprint(SOURCES.cli);
-  await script(CLI_ENTRY, "cli.js");
+  await script(CLI_ENTRY, "cli.js", { banner: "#!/usr/bin/env node" });
   writeStamp(inRoot("dist", ".cli"), print);
 }
 

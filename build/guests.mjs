@@ -7,7 +7,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-export const GUEST_IDS = ["quadrant", "nonpae-kernel", "pae-kernel", "nanobench", "firmware", "pc-kernel"];
+export const GUEST_IDS = [
+  "quadrant",
+  "nonpae-kernel",
+  "pae-kernel",
+  "nanobench",
+  "firmware",
+  "pc-kernel",
+  "warm-up",
+];
 
 const guestsDir = join(dirname(fileURLToPath(import.meta.url)), "..", "core", "guests");
 

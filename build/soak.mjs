@@ -4,24 +4,26 @@
  *
  *   node build/soak.mjs [--factor N] [--seed N]     factor 1 takes about half an hour on two quiet cores
  *   node build/soak.mjs --only marathon --operations 10000000 [--policies B,D] [--jobs N]
+ *   node build/soak.mjs --only matrix [--policies B,D] [--jobs N]
  *
- * Three parts: `tests`, the property and conformance tests with more cases; `oracles`, a million instructions on the host's
- * processor and ten million decodings against iced-x86; and the `marathon`, random operations by the million under every
- * policy, bundled and without a test runner, one process a policy.
+ * Four parts: `tests`, the property and conformance tests with more cases; `oracles`, a million instructions on the host's
+ * processor and ten million decodings against iced-x86; the `matrix`, the access matrix whole under every policy; and the
+ * `marathon`, random operations by the million under every policy. The last two are bundled and need no test runner.
  */
 import { parseArgs } from "node:util";
 import { runMarathon } from "./lib/marathon.mjs";
+import { runMatrix } from "./lib/matrix.mjs";
 import { inRoot } from "./lib/repository.mjs";
 import { install, run, tool } from "./lib/run.mjs";
 
-const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|oracles|marathon]
+const USAGE = `usage: node build/soak.mjs [--factor N] [--seed N] [--only tests|oracles|matrix|marathon]
                            [--operations N] [--policies A,B,...] [--jobs N] [--out FILE] [--help]
   --factor      times as long as usual; a number above 0
   --seed        a whole number; by default another one every second
   --operations  of the marathon, under each policy; by default a million times the factor
-  --policies    of the marathon; by default all of them
-  --jobs        processes of the marathon at a time; by default as many as there are processors
-  --out         file that the marathon's results are written to, as JSON`;
+  --policies    of the matrix and the marathon; by default all of them
+  --jobs        processes of these at a time; by default as many as there are processors
+  --out         file that the results of the part chosen with --only (or of the marathon) are written to, as JSON`;
 
 let values;
 try {
@@ -54,7 +56,7 @@ const right =
   Number.isInteger(seed) &&
   operations > 0 &&
   (jobs === undefined || (Number.isInteger(jobs) && jobs > 0)) &&
-  [undefined, "tests", "oracles", "marathon"].includes(values.only);
+  [undefined, "tests", "oracles", "matrix", "marathon"].includes(values.only);
 if (!right) {
   console.error(USAGE);
   process.exit(2);
@@ -62,12 +64,18 @@ if (!right) {
 
 if (!(await install())) process.exit(1);
 let code = 0;
-const asked = (part) => values.only === undefined || values.only === part;
-if (asked("tests")) code = await runTests();
-if (asked("oracles")) code = (await runOracles()) || code;
-if (asked("marathon")) {
-  const policies = values.policies?.split(",");
-  code = (await runMarathon({ operations, seed, policies, jobs, out: values.out })) || code;
+const { only, out } = values;
+const policies = values.policies?.split(",");
+const wants = (part) => only === undefined || only === part;
+if (wants("tests")) code = await runTests();
+if (wants("oracles")) code = (await runOracles()) || code;
+if (wants("matrix")) {
+  const step = factor < 1 ? 61 : 1;
+  code = (await runMatrix({ step, policies, jobs, out: only === "matrix" ? out : undefined })) || code;
+}
+if (wants("marathon")) {
+  const marathon = policies?.filter((policy) => policy !== "none");
+  code = (await runMarathon({ operations, seed, policies: marathon, jobs, out })) || code;
 }
 process.exit(code);
 
@@ -78,8 +86,6 @@ function runTests() {
     QUADRANT_DECODE_CASES: Math.ceil(200_000 * factor),
     QUADRANT_EXECUTE_CASES: Math.ceil(30_000 * factor),
     QUADRANT_X87_CASES: Math.ceil(100_000 * factor),
-    QUADRANT_MATRIX: factor >= 50 ? 1 : factor >= 10 ? 5 : 61,
-    QUADRANT_MATRIX_PLAIN: factor >= 50 ? 1 : 16,
   };
   return runVitest("tests", cases, ["test/property", "test/conformance/x86", "test/conformance/paging"]);
 }

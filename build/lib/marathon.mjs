@@ -2,14 +2,9 @@
  * Runs test/soak/marathon.ts, bundled, under each policy: so many processes at a time, what they say as they say it, and
  * a table at the end.
  */
-import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { createInterface } from "node:readline";
-import { inRoot } from "./repository.mjs";
-
-/** Every policy but `none`, which is the yardstick. */
-const POLICIES = ["A0", "A", "P", "B", "C", "D", "E1", "E2", "E3", "F", "nested"];
+import { bundle, inTurn, POLICIES, resultOf } from "./soak-process.mjs";
 
 /** @returns {Promise<number>} exit code */
 export async function runMarathon({
@@ -24,16 +19,13 @@ export async function runMarathon({
     console.error(`unknown policy ${unknown.join(", ")}: there are ${POLICIES.join(", ")}`);
     return 2;
   }
-  const file = await bundle();
+  const file = await bundle("marathon");
   const began = Date.now();
   console.log(`marathon: ${operations} operations under each of ${policies.join(", ")}, seed ${seed}`);
-  const waiting = [...policies];
-  const results = [];
-  const worker = async () => {
-    for (let policy = waiting.shift(); policy !== undefined; policy = waiting.shift())
-      results.push(await one(file, policy, operations, seed));
-  };
-  await Promise.all(Array.from({ length: Math.min(jobs, policies.length) }, worker));
+  const results = await inTurn(policies, jobs, async (policy) => {
+    const result = await resultOf(file, [policy, `${operations}`, `${seed}`]);
+    return { policy, sound: false, ...result };
+  });
   results.sort((a, b) => POLICIES.indexOf(a.policy) - POLICIES.indexOf(b.policy));
   for (const result of results) console.log(row(result));
   const sound = results.every((result) => result.sound);
@@ -46,49 +38,6 @@ export async function runMarathon({
     writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
   }
   return sound ? 0 : 1;
-}
-
-async function bundle() {
-  const { build } = await import("vite");
-  const outDir = inRoot(".cache", "soak");
-  mkdirSync(outDir, { recursive: true });
-  await build({
-    configFile: false,
-    root: inRoot("."),
-    logLevel: "warn",
-    publicDir: false,
-    ssr: { noExternal: true, target: "node" },
-    build: {
-      ssr: inRoot("test/soak/marathon.ts"),
-      outDir,
-      emptyOutDir: true,
-      target: "node20.18",
-      minify: false,
-      rolldownOptions: {
-        external: [/^node:/],
-        output: { format: "es", entryFileNames: "marathon.mjs", codeSplitting: false },
-      },
-    },
-  });
-  return `${outDir}/marathon.mjs`;
-}
-
-/** One policy's process; its last line is its result. */
-function one(file, policy, operations, seed) {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [file, policy, `${operations}`, `${seed}`], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let result = null;
-    const lines = createInterface({ input: child.stdout });
-    lines.on("line", (line) => {
-      if (line.startsWith("{")) result = JSON.parse(line);
-      else console.log(line);
-    });
-    const end = (why) => resolve(result ?? { policy, sound: false, died: why });
-    child.on("error", (error) => end(error.message));
-    child.on("close", (code, signal) => end(`it ended with ${signal ?? `code ${code}`}`));
-  });
 }
 
 function row({ policy, died, operations, cases, minutes, seen, findings, sound, smallest }) {

@@ -40,6 +40,7 @@ export const IRQ_KEYBOARD = 1;
 export const IRQ_COM2 = 3;
 export const IRQ_COM1 = 4;
 export const IRQ_RTC = 8;
+export const IRQ_AUXILIARY = 12;
 export const IRQ_FERR = 13;
 export const IRQ_ATA = 14;
 /** I/O APIC input of the timer; every other line n is input n. */
@@ -159,6 +160,7 @@ export class Board implements MmioBus {
         this.gateA20();
       },
       () => wires.reset(),
+      (level) => this.setIrq(IRQ_AUXILIARY, level),
     );
     const disk = (i: number): Disk | null => {
       const image = images[i];
@@ -342,6 +344,7 @@ export class Board implements MmioBus {
   /** RESET# reaches the devices. The clock's date and memory stay, and what is on the disks. */
   reset(): void {
     const { rtc } = this;
+    rtc.reset();
     const kept = rtc.save();
     const disks = this.disks.map((disk) => disk?.save() ?? null);
     const floppy = { ...this.fresh.floppy, disk: this.floppy.save().disk };

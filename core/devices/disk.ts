@@ -59,7 +59,11 @@ export class Disk {
     return { sectors: Float64Array.from(order), bytes };
   }
 
+  /** @throws RangeError when the state is another disk's, or a damaged one; nothing was changed then */
   load(state: DiskState): void {
+    const known = (lba: number): boolean => Number.isInteger(lba) && lba >= 0 && lba < this.sectors;
+    if (state.bytes.length !== state.sectors.length * SECTOR || !state.sectors.every(known))
+      throw new RangeError(`sectors were written that a disk of ${this.sectors} sectors does not have`);
     this.overlay.clear();
     state.sectors.forEach((lba, i) => {
       this.overlay.set(lba, state.bytes.slice(i * SECTOR, (i + 1) * SECTOR));

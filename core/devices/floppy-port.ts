@@ -73,6 +73,9 @@ export interface FloppyState {
   readonly buffer: Uint8Array;
 }
 
+/** What the drive is at, without its bytes. */
+export type FloppyAt = Omit<FloppyState, "disk" | "buffer">;
+
 export class FloppyPort implements PortDevice {
   /** Null: no image. Its length is that of its format: what the file has not is zeros. */
   readonly disk: Disk | null;
@@ -171,6 +174,12 @@ export class FloppyPort implements PortDevice {
     }
     this.phase = DATA;
     if (this.command === READ) disk.read(this.lba, this.buffer, 0);
+  }
+
+  /** For the window. */
+  get place(): FloppyAt {
+    const { command, phase, error, lba, at } = this;
+    return { command, phase, error, lba, at };
   }
 
   save(): FloppyState {

@@ -47,15 +47,15 @@ export class IoApic implements MmioDevice {
   private serveLevel(input: number): void {
     const entry = this.low[input]!;
     if ((this.lines & (1 << input)) === 0 || (entry & (MASKED | REMOTE_IRR)) !== 0) return;
-    this.low[input] = entry | REMOTE_IRR;
-    this.send(input);
+    if (this.send(input)) this.low[input] = entry | REMOTE_IRR;
   }
 
-  private send(input: number): void {
+  /** False: nobody is there to take it. */
+  private send(input: number): boolean {
     const entry = this.low[input]!;
     const destination = this.high[input]! >>> 24;
-    if (!this.apic.accepts(destination, (entry & LOGICAL) !== 0)) return;
-    this.apic.deliver(entry & 0x700, entry & 0xff, (entry & LEVEL) !== 0);
+    if (!this.apic.accepts(destination, (entry & LOGICAL) !== 0)) return false;
+    return this.apic.deliver(entry & 0x700, entry & 0xff, (entry & LEVEL) !== 0);
   }
 
   /** The local APIC ended a level-triggered interrupt. */
@@ -94,6 +94,7 @@ export class IoApic implements MmioDevice {
     if (select < 0x10 || input >= IO_APIC_INPUTS) return;
     if ((select & 1) !== 0) {
       this.high[input] = value & 0xff00_0000;
+      if ((this.low[input]! & LEVEL) !== 0) this.serveLevel(input);
       return;
     }
     this.low[input] = (value & WRITABLE) | (this.low[input]! & REMOTE_IRR);

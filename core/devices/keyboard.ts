@@ -1,6 +1,7 @@
 /**
  * The keyboard controller 8042 (ports 0x60 and 0x64) with a PS/2 keyboard behind it: scan codes of set 2 turned into set 1,
- * the gate of A20, and the pulse that resets the processor. IRQ 1. No mouse hangs on it.
+ * the gate of A20, and the pulse that resets the processor. IRQ 1; IRQ 12 for the auxiliary port, on which no mouse hangs: what
+ * is sent there is answered by the controller, for the device that did not.
  * Source: IBM PS/2 Hardware Interface Technical Reference, keyboard and auxiliary device controller; keyboard 101/102.
  */
 import type { PortDevice } from "./port-bus.ts";
@@ -12,8 +13,11 @@ const STATUS_OUTPUT_FULL = 0x01;
 const STATUS_SYSTEM = 0x04;
 const STATUS_COMMAND = 0x08;
 const STATUS_UNLOCKED = 0x10;
+const STATUS_AUXILIARY = 0x20; // the output buffer's byte is the auxiliary port's
+const STATUS_TIMEOUT = 0x40; // and stands for a device that did not answer
 
 const COMMAND_IRQ1 = 0x01;
+const COMMAND_IRQ12 = 0x02;
 const COMMAND_SYSTEM = 0x04;
 const COMMAND_DISABLE = 0x10;
 const COMMAND_DISABLE_AUX = 0x20;
@@ -22,13 +26,23 @@ const COMMAND_TRANSLATE = 0x40;
 const OUTPUT_NOT_RESET = 0x01;
 const OUTPUT_A20 = 0x02;
 
+/** What the controller says in the place of a device that does not answer: send again. */
+const RESEND = 0xfe;
+
 /** Bytes that wait behind the output buffer: what the keyboard itself keeps (16 key strokes and an overrun code). */
 const QUEUE = 64;
+/** Room behind them for answers to commands; a guest that commands and never reads loses the rest. */
+const ANSWERS = 16;
 
 export interface KeyboardState {
   readonly queue: readonly number[];
   /** The output buffer's byte, or -1. */
   readonly output: number;
+  /** It is the auxiliary port's; it stands for a device that did not answer. */
+  readonly auxiliary: boolean;
+  readonly timeout: boolean;
+  /** Answers of that kind that wait behind it. */
+  readonly unanswered: number;
   readonly last: number;
   readonly command: number;
   readonly outputPort: number;
@@ -63,6 +77,9 @@ for (let i = 0x83; i >= 1; i--) if (SET_1[i]! < 128) SET_2[SET_1[i]!] = i;
 export class Keyboard {
   private queue: number[] = [];
   private output = -1;
+  private auxiliary = false;
+  private timeout = false;
+  private unanswered = 0;
   private last = 0;
   private command = COMMAND_IRQ1 | COMMAND_SYSTEM | COMMAND_TRANSLATE | COMMAND_DISABLE_AUX;
   private outputPort = OUTPUT_NOT_RESET | OUTPUT_A20;
@@ -80,11 +97,13 @@ export class Keyboard {
    * @param irq1 called with the level of the interrupt output
    * @param a20 called with the level of the A20 gate whenever it is written
    * @param reset called when the processor is to be reset
+   * @param irq12 called with the level of the auxiliary port's interrupt output
    */
   constructor(
     private readonly irq1: (level: boolean) => void,
     private readonly a20: (open: boolean) => void,
     private readonly reset: () => void,
+    private readonly irq12: (level: boolean) => void,
   ) {
     this.data = { readPort: () => this.readData(), writePort: (_o, value) => this.writeData(value) };
     this.control = { readPort: () => this.status(), writePort: (_o, value) => this.writeCommand(value) };
@@ -93,6 +112,8 @@ export class Keyboard {
   private status(): number {
     return (
       (this.output >= 0 ? STATUS_OUTPUT_FULL : 0) |
+      (this.output >= 0 && this.auxiliary ? STATUS_AUXILIARY : 0) |
+      (this.output >= 0 && this.timeout ? STATUS_TIMEOUT : 0) |
       ((this.command & COMMAND_SYSTEM) !== 0 ? STATUS_SYSTEM : 0) |
       (this.commandLast ? STATUS_COMMAND : 0) |
       STATUS_UNLOCKED
@@ -121,12 +142,17 @@ export class Keyboard {
   }
 
   private send(...bytes: number[]): void {
+    if (this.queue.length + bytes.length > QUEUE + ANSWERS) return;
     this.queue.push(...bytes);
     this.fill();
   }
 
   /** Moves the next byte into the output buffer, when that is empty and the keyboard's clock is not held. */
   private fill(): void {
+    if (this.output < 0 && this.unanswered > 0) {
+      this.unanswered--;
+      this.put(RESEND, true, true);
+    }
     while (this.output < 0 && this.queue.length > 0 && (this.command & COMMAND_DISABLE) === 0) {
       const byte = this.queue.shift()!;
       if ((this.command & COMMAND_TRANSLATE) === 0) this.put(byte);
@@ -135,16 +161,24 @@ export class Keyboard {
     }
   }
 
-  private put(byte: number): void {
+  private put(byte: number, auxiliary = false, timeout = false): void {
     this.output = byte;
-    this.irq1((this.command & COMMAND_IRQ1) !== 0);
+    this.auxiliary = auxiliary;
+    this.timeout = timeout;
+    this.interrupt();
+  }
+
+  private interrupt(): void {
+    const full = this.output >= 0;
+    this.irq1(full && !this.auxiliary && (this.command & COMMAND_IRQ1) !== 0);
+    this.irq12(full && this.auxiliary && (this.command & COMMAND_IRQ12) !== 0);
   }
 
   private readData(): number {
     if (this.output < 0) return this.last;
     this.last = this.output;
     this.output = -1;
-    this.irq1(false);
+    this.interrupt();
     this.fill();
     return this.last;
   }
@@ -172,8 +206,8 @@ export class Keyboard {
       case 0xa8:
         this.command &= ~COMMAND_DISABLE_AUX;
         return;
-      case 0xa9: // test of the auxiliary interface: none there, the clock line is stuck
-        this.put(1);
+      case 0xa9: // test of the auxiliary interface: nothing holds its lines
+        this.put(0);
         return;
       case 0xaa:
         this.command |= COMMAND_SYSTEM;
@@ -193,7 +227,7 @@ export class Keyboard {
         this.put(0xa0); // not locked, colour display
         return;
       case 0xd0:
-        this.put((this.outputPort & ~0x30) | (this.output >= 0 ? 0x10 : 0));
+        this.put((this.outputPort & ~0x30) | (this.output < 0 ? 0 : this.auxiliary ? 0x20 : 0x10));
         return;
       case 0xd1:
       case 0xd2:
@@ -225,7 +259,7 @@ export class Keyboard {
     if (pending >= 0x60 && pending <= 0x7f) {
       if (pending === 0x60) {
         this.command = value;
-        this.irq1(this.output >= 0 && (value & COMMAND_IRQ1) !== 0);
+        this.interrupt();
         this.fill();
       } else this.memory[pending - 0x60] = value;
       return;
@@ -237,8 +271,12 @@ export class Keyboard {
       case 0xd2: // as if the keyboard had sent it
         this.put(value);
         return;
-      case 0xd3:
+      case 0xd3: // as if the auxiliary device had sent it
+        this.put(value, true);
+        return;
       case 0xd4: // to the auxiliary device: nothing is there that answers
+        if (this.unanswered < QUEUE) this.unanswered++;
+        this.fill();
         return;
       default:
         this.toKeyboard(value);
@@ -310,10 +348,13 @@ export class Keyboard {
 
   save(): KeyboardState {
     const { output, last, command, outputPort, pending, keyboardPending, commandLast } = this;
-    const { scanning, leds, scanSet } = this;
+    const { scanning, leds, scanSet, auxiliary, timeout, unanswered } = this;
     return {
       queue: this.queue.slice(),
       output,
+      auxiliary,
+      timeout,
+      unanswered,
       last,
       command,
       outputPort,
@@ -332,6 +373,6 @@ export class Keyboard {
     Object.assign(this, rest);
     this.queue = queue.slice();
     this.memory.set(memory);
-    this.irq1(this.output >= 0 && (this.command & COMMAND_IRQ1) !== 0);
+    this.interrupt();
   }
 }

@@ -10,7 +10,7 @@ export const LOCAL_APIC_ADDRESS = 0xfee0_0000;
 /** The timer's input, before its divider: the bus clock, as fast as the processor. */
 export const APIC_BUS_HERTZ = UNITS_PER_SECOND;
 
-const VERSION = 0x0005_0014; // six local vectors (P6: 0 to 5), version 0x14
+const VERSION = 0x0004_0014; // the P6's five local vectors (10.4.8: their number less 1), version 0x14
 const LVT_MASKED = 1 << 16;
 const LVT_PERIODIC = 1 << 17;
 const SVR_ENABLED = 0x100;
@@ -35,7 +35,6 @@ const R_ESR = 0x280;
 const R_ICR_LOW = 0x300;
 const R_ICR_HIGH = 0x310;
 const R_LVT_TIMER = 0x320;
-const R_LVT_THERMAL = 0x330;
 const R_LVT_PERFORMANCE = 0x340;
 const R_LVT_LINT0 = 0x350;
 const R_LVT_LINT1 = 0x360;
@@ -60,7 +59,7 @@ export interface LocalApicState {
 }
 
 /** Local vector table entries, by register. */
-const LVT = [R_LVT_TIMER, R_LVT_THERMAL, R_LVT_PERFORMANCE, R_LVT_LINT0, R_LVT_LINT1, R_LVT_ERROR] as const;
+const LVT = [R_LVT_TIMER, R_LVT_PERFORMANCE, R_LVT_LINT0, R_LVT_LINT1, R_LVT_ERROR] as const;
 
 export class LocalApic implements MmioDevice, Timed {
   /** Plain registers, by offset / 16. */
@@ -163,21 +162,27 @@ export class LocalApic implements MmioDevice, Timed {
   /** IA32_APIC_BASE's bit 11. */
   globallyEnabled = true;
 
-  /** Level of LINT0, where the 8259 pair hangs. Matters here only when it is programmed as a fixed interrupt. */
+  /**
+   * Level of LINT0, where the 8259 pair hangs. Matters here when it is programmed as a fixed interrupt, or as NMI (which a
+   * watchdog makes of the timer); ExtINT is `passesExtint`.
+   */
   setLint0(level: boolean): void {
     const rising = level && !this.lint0;
     this.lint0 = level;
     const entry = this.get(R_LVT_LINT0);
-    if (rising && (entry & LVT_MASKED) === 0 && (entry & DELIVERY) === FIXED)
-      this.accept(entry & 0xff, false);
+    if (rising && (entry & LVT_MASKED) === 0) this.deliver(entry & DELIVERY, entry & 0xff, false);
   }
 
   // ---- messages ----
 
-  /** An interrupt arrives on the bus. @param mode delivery mode, bits 10 to 8 of an ICR or a redirection entry */
-  deliver(mode: number, vector: number, level: boolean): void {
+  /**
+   * An interrupt arrives on the bus. @param mode delivery mode, bits 10 to 8 of an ICR or a redirection entry
+   * @returns whether it waits in IRR now (fixed and lowest priority alone do)
+   */
+  deliver(mode: number, vector: number, level: boolean): boolean {
     if (mode === DELIVER_NMI) this.nmi();
-    else if (mode === FIXED || mode === 0x100) this.accept(vector, level);
+    else if (mode === FIXED || mode === 0x100) return this.accept(vector, level);
+    return false;
   }
 
   /** True when a message of this destination is for us (10.6.2). */
@@ -189,17 +194,18 @@ export class LocalApic implements MmioDevice, Timed {
     return (mine >> 4 === destination >> 4 || destination >> 4 === 15) && (mine & destination & 15) !== 0;
   }
 
-  private accept(vector: number, level: boolean): void {
-    if (!this.enabled) return;
+  private accept(vector: number, level: boolean): boolean {
+    if (!this.enabled) return false;
     if (vector < 16) {
       this.fail(ESR_RECEIVE_ILLEGAL);
-      return;
+      return false;
     }
     const bit = 1 << (vector & 31);
     this.irr[vector >> 5]! |= bit;
     if (level) this.tmr[vector >> 5]! |= bit;
     else this.tmr[vector >> 5]! &= ~bit;
     this.changed();
+    return true;
   }
 
   private fail(bit: number): void {
@@ -237,7 +243,6 @@ export class LocalApic implements MmioDevice, Timed {
       case R_ICR_LOW:
       case R_ICR_HIGH:
       case R_LVT_TIMER:
-      case R_LVT_THERMAL:
       case R_LVT_PERFORMANCE:
       case R_LVT_ERROR:
       case R_TIMER_INITIAL:
@@ -268,7 +273,8 @@ export class LocalApic implements MmioDevice, Timed {
         this.set(R_DFR, value | 0x0fff_ffff);
         return;
       case R_SVR:
-        this.set(R_SVR, (value & 0x1f0) | 0x0f);
+        // Bits 3 to 0 are wired to 1, bit 9 is the focus processor check (10.9).
+        this.set(R_SVR, (value & 0x3f0) | 0x0f);
         if ((value & SVR_ENABLED) === 0)
           for (const entry of LVT) this.set(entry, this.get(entry) | LVT_MASKED);
         break;
@@ -292,7 +298,6 @@ export class LocalApic implements MmioDevice, Timed {
         this.rescale(value & 11);
         return;
       case R_LVT_TIMER:
-      case R_LVT_THERMAL:
       case R_LVT_PERFORMANCE:
       case R_LVT_LINT0:
       case R_LVT_LINT1:

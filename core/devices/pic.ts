@@ -241,6 +241,8 @@ export class Pic implements PortDevice {
 
   writeElcr(value: number): void {
     this.elcr = value & this.elcrMask;
+    // What is high already asks by its level from now on.
+    this.irr |= this.lines & this.elcr;
     this.changed();
   }
 

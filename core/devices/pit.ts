@@ -29,8 +29,10 @@ export interface PitChannelState {
   readonly begin: number;
   /** Ticks counted when the gate stopped it; -1: it runs. */
   readonly stopped: number;
-  /** A count that takes over at the end of the period, or 0. */
+  /** A count that takes over at the end of the period (of the half cycle in mode 3), or 0. */
   readonly next: number;
+  /** Tick at which it does; files of the first PCs have it not. */
+  readonly takes?: number;
   /** Low byte that waits for its high byte, or -1. */
   readonly half: number;
   /** Latched count, or -1; latched status, or -1. */
@@ -40,7 +42,7 @@ export interface PitChannelState {
   readonly readHigh: boolean;
 }
 
-const FRESH: PitChannelState = {
+const FRESH: Required<PitChannelState> = {
   mode: 3,
   access: 3,
   bcd: false,
@@ -49,6 +51,7 @@ const FRESH: PitChannelState = {
   begin: -1,
   stopped: -1,
   next: 0,
+  takes: 0,
   half: -1,
   latched: -1,
   status: -1,
@@ -57,14 +60,16 @@ const FRESH: PitChannelState = {
 
 /** One counter of an 8254. */
 export class PitChannel {
-  private s: { -readonly [K in keyof PitChannelState]: PitChannelState[K] } = { ...FRESH };
+  private s: { -readonly [K in keyof Required<PitChannelState>]: Required<PitChannelState>[K] } = {
+    ...FRESH,
+  };
 
   get state(): PitChannelState {
     return { ...this.s };
   }
 
   load(state: PitChannelState): void {
-    this.s = { ...state };
+    this.s = { ...FRESH, ...state };
   }
 
   private get modulus(): number {
@@ -76,13 +81,12 @@ export class PitChannel {
     const { s } = this;
     if (s.begin < 0) return -1;
     if (s.stopped >= 0) return s.stopped;
-    if (s.next !== 0 && (s.mode === 2 || s.mode === 3)) {
-      const end = s.begin + s.count;
-      if (tick >= end) {
-        s.begin = end;
-        s.count = s.next;
-        s.next = 0;
-      }
+    if (s.next !== 0 && (s.mode === 2 || s.mode === 3) && tick >= s.takes) {
+      // In mode 3 the low half of the new count may come first.
+      const high = s.mode === 3 && s.takes - s.begin < s.count;
+      s.begin = high ? s.takes - ((s.next + 1) >> 1) : s.takes;
+      s.count = s.next;
+      s.next = 0;
     }
     return Math.max(0, tick - s.begin);
   }
@@ -180,8 +184,9 @@ export class PitChannel {
   latchStatus(tick: number): void {
     const { s } = this;
     if (s.status >= 0) return;
+    const output = this.output(tick);
     const nullCount = s.begin < 0 || s.next !== 0 ? 0x40 : 0;
-    s.status = (this.output(tick) ? 0x80 : 0) | nullCount | (s.access << 4) | (s.mode << 1) | (s.bcd ? 1 : 0);
+    s.status = (output ? 0x80 : 0) | nullCount | (s.access << 4) | (s.mode << 1) | (s.bcd ? 1 : 0);
   }
 
   read(tick: number): number {
@@ -225,9 +230,8 @@ export class PitChannel {
         return;
       case 2:
       case 3:
-        this.elapsed(tick);
         if (s.begin >= 0) {
-          s.next = count;
+          this.waitWith(count, this.elapsed(tick));
           return;
         }
         s.count = count;
@@ -239,6 +243,15 @@ export class PitChannel {
         s.begin = tick + 1;
         s.stopped = s.gate ? -1 : 0;
     }
+  }
+
+  /** Modes 2 and 3: the count takes over at the end of the period or half cycle that is under way. */
+  private waitWith(count: number, elapsed: number): void {
+    const { s } = this;
+    s.begin += elapsed - (elapsed % s.count);
+    const high = s.mode === 3 ? (s.count + 1) >> 1 : s.count;
+    s.takes = s.begin + (elapsed % s.count < high ? high : s.count);
+    s.next = count;
   }
 
   setGate(level: boolean, tick: number): void {
@@ -259,9 +272,11 @@ export class PitChannel {
         return;
       case 2:
       case 3:
-        // Low: the output is high and the counting stops; rising: it starts from the count anew.
+        // Low: the output is high and the counting stops; rising: it starts from the count anew, or from a new one.
         if (s.begin < 0) return;
         if (rising) {
+          if (s.next !== 0) s.count = s.next;
+          s.next = 0;
           s.begin = tick + 1;
           s.stopped = -1;
         } else s.stopped = 0;

@@ -15,6 +15,7 @@ const B_SET = 0x80;
 const B_PERIODIC = 0x40;
 const B_ALARM = 0x20;
 const B_UPDATE = 0x10;
+const B_SQUARE_WAVE = 0x08;
 const B_BINARY = 0x04;
 const B_24_HOURS = 0x02;
 const C_IRQ = 0x80;
@@ -40,7 +41,7 @@ const CENTURY = 0x32;
 export interface RtcState {
   readonly cmos: Uint8Array;
   readonly index: number;
-  /** Date at `since`, seconds since 2000. */
+  /** Date at `since`, seconds since 2000; `since` is when a second began, of those that the divider counts. */
   readonly date: number;
   readonly since: number;
   /** Times up to which periodic ticks and updates were told. */
@@ -115,8 +116,14 @@ export class Rtc implements PortDevice, Timed {
     return (UNITS_PER_SECOND * 2 ** power) / 32_768;
   }
 
+  /** The divider counts: there are periodic ticks, and seconds go by. */
+  private get dividing(): boolean {
+    return (this.cmos[REGISTER_A]! & 0x70) === 0x20;
+  }
+
+  /** With each second the date changes: not while it is being set. */
   private get running(): boolean {
-    return (this.cmos[REGISTER_B]! & B_SET) === 0 && (this.cmos[REGISTER_A]! & 0x70) === 0x20;
+    return (this.cmos[REGISTER_B]! & B_SET) === 0 && this.dividing;
   }
 
   readPort(offset: number): number {
@@ -130,6 +137,8 @@ export class Rtc implements PortDevice, Timed {
         return (cmos[REGISTER_A]! & 0x7f) | (updating ? A_UIP : 0);
       }
       case REGISTER_C: {
+        // Flags are set whether or not they interrupt; nobody has to be woken for those that do not.
+        this.advance(this.clock.time);
         const flags = cmos[REGISTER_C]!;
         cmos[REGISTER_C] = 0;
         this.irq8(false);
@@ -147,14 +156,20 @@ export class Rtc implements PortDevice, Timed {
     }
     const { cmos, index } = this;
     switch (index) {
-      case REGISTER_A:
+      case REGISTER_A: {
+        this.advance(this.clock.time);
         this.settle();
+        const { dividing } = this;
         cmos[REGISTER_A] = value & 0x7f;
-        this.periodicAt = this.clock.time;
+        // Where the divider starts again, the first update comes half a second later (data sheet, DV bits).
+        if (!dividing && this.dividing) this.since = this.clock.time - UNITS_PER_SECOND / 2;
         break;
+      }
       case REGISTER_B:
+        this.advance(this.clock.time);
+        this.updateRegisters();
         this.settle();
-        // While SET is on, the registers hold the date; when it goes off, the clock starts from them.
+        // While SET is on, the registers hold the date; when it goes off, the clock goes on from them.
         cmos[REGISTER_B] = (value & B_SET) !== 0 ? value & ~B_UPDATE : value;
         break;
       case REGISTER_C:
@@ -165,17 +180,16 @@ export class Rtc implements PortDevice, Timed {
         else cmos[index] = value;
         return;
     }
-    this.updateAt = this.clock.time;
+    this.periodicAt = this.updateAt = this.clock.time;
     this.updateLine();
   }
 
-  /** Lets the date stand at now, so that how it goes on may change. */
+  /** Lets the date stand at the second that is under way, so that how it goes on may change. */
   private settle(): void {
     this.date = this.secondsNow();
+    if (!this.dividing) return;
     const elapsed = this.clock.time - this.since;
-    this.since = this.running
-      ? this.since + Math.floor(elapsed / UNITS_PER_SECOND) * UNITS_PER_SECOND
-      : this.clock.time;
+    this.since += Math.floor(elapsed / UNITS_PER_SECOND) * UNITS_PER_SECOND;
   }
 
   private secondsNow(): number {
@@ -191,8 +205,8 @@ export class Rtc implements PortDevice, Timed {
     if (this.index === SECONDS_ALARM || this.index === MINUTES_ALARM || this.index === HOURS_ALARM) return;
     const year = this.number(CENTURY) * 100 + this.number(YEAR);
     const days = daysFrom2000(year, Math.max(1, this.number(MONTH)), Math.max(1, this.number(DAY)));
+    this.settle();
     this.date = days * 86_400 + this.hours() * 3600 + this.number(MINUTES) * 60 + this.number(SECONDS);
-    this.since = this.clock.time;
   }
 
   /** A register's value as a number, whichever way it is coded. */
@@ -240,13 +254,14 @@ export class Rtc implements PortDevice, Timed {
   }
 
   next(): number {
-    if (!this.running) return Infinity;
+    if (!this.dividing) return Infinity;
     const enabled = this.cmos[REGISTER_B]!;
     let next = Infinity;
     if ((enabled & B_PERIODIC) !== 0 && this.period !== Infinity) {
       next = Math.ceil((Math.floor(this.periodicAt / this.period) + 1) * this.period);
     }
-    if ((enabled & (B_UPDATE | B_ALARM)) !== 0) next = Math.min(next, this.secondAfter(this.updateAt));
+    if (this.running && (enabled & (B_UPDATE | B_ALARM)) !== 0)
+      next = Math.min(next, this.secondAfter(this.updateAt));
     return next;
   }
 
@@ -256,12 +271,20 @@ export class Rtc implements PortDevice, Timed {
   }
 
   advance(now: number): void {
-    if (!this.running) return;
+    if (!this.dividing) return;
     const { cmos, period } = this;
     if (period !== Infinity && Math.floor(now / period) > Math.floor(this.periodicAt / period)) {
       cmos[REGISTER_C]! |= B_PERIODIC;
     }
     this.periodicAt = Math.max(this.periodicAt, now);
+    if (this.running) this.update(now);
+    this.updateAt = Math.max(this.updateAt, now);
+    this.updateLine();
+  }
+
+  /** The changes of the date up to `now`. */
+  private update(now: number): void {
+    const { cmos } = this;
     // An alarm comes round once a day: of a longer leap only the last day matters.
     const day = now - 86_400 * UNITS_PER_SECOND;
     for (let at = this.secondAfter(Math.max(this.updateAt, day)); at <= now; at += UNITS_PER_SECOND) {
@@ -269,8 +292,6 @@ export class Rtc implements PortDevice, Timed {
       if (this.alarmAt(this.date + Math.round((at - this.since) / UNITS_PER_SECOND)))
         cmos[REGISTER_C]! |= B_ALARM;
     }
-    this.updateAt = Math.max(this.updateAt, now);
-    this.updateLine();
   }
 
   /** True when the alarm registers name this second; 0xc0 and above mean any. */
@@ -295,6 +316,14 @@ export class Rtc implements PortDevice, Timed {
     const asking = (cmos[REGISTER_C]! & cmos[REGISTER_B]! & (B_PERIODIC | B_ALARM | B_UPDATE)) !== 0;
     if (asking) cmos[REGISTER_C]! |= C_IRQ;
     this.irq8(asking);
+  }
+
+  /** RESET# (data sheet, "RESET"): interrupts off, their flags gone; date and memory stay. */
+  reset(): void {
+    this.cmos[REGISTER_B]! &= ~(B_PERIODIC | B_ALARM | B_UPDATE | B_SQUARE_WAVE);
+    this.cmos[REGISTER_C] = 0;
+    this.periodicAt = this.updateAt = this.clock.time;
+    this.updateLine();
   }
 
   save(): RtcState {

@@ -237,7 +237,9 @@ export class Host {
 
   /** Aims the next slice at SLICE_MS; halves at once when one took long, grows at most twofold. */
   private adapt(ms: number, units: number): void {
-    if (units < this.budget && ms < SLICE_MS) return; // it stopped early: that says nothing about speed
+    // It stopped early, or rested: that says nothing about speed. (A rest that took long because this computer was busy
+    // would make the next ones smaller, and nothing would make them greater again.)
+    if (units === 0 || (units < this.budget && ms < SLICE_MS)) return;
     const factor = ms <= 0 ? 2 : Math.min(2, Math.max(0.1, SLICE_MS / ms));
     this.budget = Math.min(BUDGET_MOST, Math.max(BUDGET_LEAST, Math.floor(this.budget * factor)));
   }

@@ -101,12 +101,17 @@ export class Comparison {
     this.going = false;
   }
 
-  slice(budget: number): void {
+  /** Takes the pair in hand at most `budget` units further. Returns how many it came. */
+  slice(budget: number): number {
     const pair = this.pairs[this.at];
-    if (!this.going || pair === undefined || this.wanted === null || this.snapshot === null) return;
+    if (!this.going || pair === undefined || this.wanted === null || this.snapshot === null) return 0;
+    let came = 0;
     try {
       pair.lockStep ??= this.begin(pair.policies, this.wanted, this.snapshot);
-      if (!pair.lockStep.advance(budget)) return;
+      const before = pair.lockStep.time;
+      const ended = pair.lockStep.advance(budget);
+      came = Math.max(0, pair.lockStep.time - before); // a difference is looked for from where both were equal
+      if (!ended) return came;
       if (pair.lockStep.difference !== null)
         pair.explanation = explain(pair.lockStep, sideNames(pair.policies));
     } catch (error) {
@@ -114,6 +119,7 @@ export class Comparison {
     }
     this.at++;
     this.going = this.at < this.pairs.length;
+    return came;
   }
 
   /** Puts one of the machines in the place of the lab's. @throws LabError */

@@ -144,20 +144,21 @@ export class Lab {
     }
   }
 
-  /** Runs at most `budget` units. Returns how many retired. */
+  /** Runs at most `budget` units, of the machine or of a comparison. Returns how many retired. */
   slice(budget: number): number {
     if (!this.running) return 0;
     this.context.newTick();
     const { machine } = this;
     const before = machine.time;
+    this.rest = 0;
     if (!this.context.running) {
-      if (this.story.playing) this.story.slice(budget);
-      else this.comparison.slice(budget);
+      if (!this.story.playing) return this.comparison.slice(budget);
+      this.story.slice(budget);
       return this.machine.time - before;
     }
-    const most = Math.min(budget, (this.goal ?? this.limit) - before, this.limit - before);
+    const left = Math.min((this.goal ?? this.limit) - before, this.limit - before);
     machine.patience = IDLE_UNITS;
-    const whole = machine.run(most);
+    const whole = machine.run(Math.min(budget, left), Math.min(IDLE_UNITS, left));
     machine.patience = Number.POSITIVE_INFINITY;
     this.rest = (machine.idled / UNITS_PER_SECOND) * 1000;
     if (whole && machine.time >= this.limit) {
@@ -432,6 +433,7 @@ export class Lab {
           : {
               post: machine.pc.board.post.value,
               written: machine.pc.board.disks.map((disk) => disk?.written ?? null),
+              floppyWritten: machine.pc.board.floppy.disk?.written ?? null,
             },
       experiment: this.experimenting ? { title, done: progress.done, total: progress.total } : null,
       console: { total: machine.serial.total, lastLine: this.lastLine() },

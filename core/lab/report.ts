@@ -59,7 +59,10 @@ export interface ReportedViolation {
   readonly page?: string;
   readonly index?: number;
   readonly gva?: number;
-  /** Time at which it was first seen; EIP of the instruction that broke it, -1: something from outside did. */
+  /**
+   * Time at which it was first seen; EIP of the instruction that broke it, -1: something from outside did, -2: found by
+   * an audit that was asked for, not known.
+   */
   readonly time: number;
   readonly by: number;
   /** Name of the event that touched the entry; absent when none told of it. */

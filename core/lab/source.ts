@@ -12,8 +12,8 @@ import {
   openImage,
 } from "../images/index.ts";
 import { HAZARDS } from "../kvm/index.ts";
-import { POLICY_IDS } from "../machine/machine.ts";
 import type { MachineSetup } from "../machine/setup.ts";
+import { POLICY_IDS } from "../machine/setup.ts";
 import { LabError } from "./error.ts";
 import { DEFAULT_CONFIG, MIB } from "./protocol/index.ts";
 

@@ -7,10 +7,10 @@ import { VECTORING_HARDWARE_EXCEPTION } from "../x86/door.ts";
 import { checkControl, invalidate, writeControl } from "./controls.ts";
 import { applyEdit, checkEdit, checkPoke, type EditOutcome, poke, writePhysical } from "./edits.ts";
 import type { Input } from "./inputs.ts";
-import { type Machine, POLICY_IDS } from "./machine.ts";
+import type { Machine } from "./machine.ts";
 import { accessAsGuest, checkAccess } from "./made-up-access.ts";
 import { checkRegister, writeRegister } from "./register-edits.ts";
-import { WALK_CACHE_MOST } from "./setup.ts";
+import { POLICY_IDS, WALK_CACHE_MOST } from "./setup.ts";
 
 const DONE: EditOutcome = { ok: true, exits: 0, written: 0 };
 const PF = 14;
@@ -96,7 +96,7 @@ export function applyInput(machine: Machine, input: Input): EditOutcome {
       machine.cpu.inject(PF, VECTORING_HARDWARE_EXCEPTION, input.error);
       return DONE;
     case "policy":
-      machine.changePolicy(input.policy);
+      machine.inCharge.change(input.policy);
       return DONE;
     case "hazard": {
       const { setup } = machine;

@@ -9,7 +9,7 @@ import type { Mmu } from "../kvm/mmu.ts";
 import type { Policy } from "../kvm/policy/policies.ts";
 import { roleMetaphysical } from "../kvm/shadow/role.ts";
 import { ATT_WATCHED } from "../x86/attention.ts";
-import { causeOf } from "./cause.ts";
+import { type Boundary, BY_OUTSIDE, BY_UNKNOWN, causeOf } from "./cause.ts";
 import { type DatedViolation, FindingLog, type Moment, violationLine } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
@@ -26,9 +26,9 @@ export class AuditWatch {
   private stopFor: string | null = null;
   /** The audit at every boundary, while there is one. */
   private incremental: IncrementalAudit | null = null;
-  // The boundary in hand: its first event, and the instruction (-1: something from outside).
-  from = 0;
-  by = -1;
+  // The boundary in hand: its first event, and the instruction, or BY_OUTSIDE.
+  private from = 0;
+  private by = BY_OUTSIDE;
   private applying = false;
   private policy: Policy | null = null;
 
@@ -61,21 +61,20 @@ export class AuditWatch {
     this.asked = this.machine.time;
     if (kvm === null) return { checked: [], violations: [] };
     const { checked, violations } = kvm.audit();
-    this.begin(-1);
-    this.findings.add(violations, this.moment);
+    this.findings.add(violations, this.found);
     return { checked, violations: this.findings.dated(violations) };
   }
 
   /** Before the machine runs or takes an input: watches, or does not, as the setup says. */
-  prepare(): void {
+  prepare(moment = this.found): void {
     const { kvm, setup } = this.machine;
     const wanted = setup.audit === "every" && kvm !== null ? kvm.mmu : null;
     // Another policy has another pool, and begins anew.
     if (wanted !== (this.incremental?.mmu ?? null) || (wanted !== null && wanted.policy !== this.policy))
-      this.watch(wanted);
+      this.watch(wanted, moment);
   }
 
-  private watch(mmu: Mmu | null): void {
+  private watch(mmu: Mmu | null, moment: (violation: Violation) => Moment): void {
     const { cpu } = this.machine;
     this.incremental?.release();
     this.incremental = null;
@@ -90,15 +89,14 @@ export class AuditWatch {
       incremental.touched.host(host, size);
     };
     // What is wrong already was not broken by what comes next.
-    this.begin(-1);
-    this.lookIncremental(incremental);
+    this.lookIncremental(incremental, moment);
   }
 
-  /** Something that may change the shadow begins: `by` is the EIP of the instruction in hand, -1: it is from outside. */
+  /** Something that may change the shadow begins: `by` is the EIP of the instruction in hand, or BY_OUTSIDE. */
   begin(by: number): void {
     this.from = this.machine.trace.count;
     this.by = by;
-    this.applying = by < 0;
+    this.applying = by === BY_OUTSIDE;
   }
 
   /** Behind each boundary: the continuous audit. `outside`: an exit was handled or an input applied. */
@@ -108,7 +106,7 @@ export class AuditWatch {
     if (incremental !== null) {
       machine.cpu.attention &= ~ATT_WATCHED;
       // An input may have changed the policy.
-      if (outside) this.prepare();
+      if (outside) this.prepare(this.moment);
       if (incremental === this.incremental) this.lookIncremental(incremental);
     } else if (machine.setup.audit === "full" && machine.kvm !== null) this.lookFull(machine.kvm, outside);
   }
@@ -126,11 +124,11 @@ export class AuditWatch {
     return found;
   }
 
-  private lookIncremental(incremental: IncrementalAudit): void {
+  private lookIncremental(incremental: IncrementalAudit, moment = this.moment): void {
     const violations = incremental.look();
     // A table that is shadowed from now on: translations that write to it are made anew, and seen.
     if (incremental.takeMoreWatched()) this.machine.cpu.tlb.dropDerivedWrites();
-    if (violations.length > 0) this.tell(violations);
+    if (violations.length > 0) this.tell(violations, moment);
   }
 
   /** A unit of the guest's own can break nothing unless it stored into a shadow page or a shadowed table; but T1. */
@@ -147,8 +145,8 @@ export class AuditWatch {
     this.machine.cpu.newEpoch();
   }
 
-  private tell(violations: readonly Violation[]): void {
-    const [first] = this.findings.add(violations, this.moment);
+  private tell(violations: readonly Violation[], moment = this.moment): void {
+    const [first] = this.findings.add(violations, moment);
     if (first === undefined || this.machine.setup.findings !== "stop") return;
     this.stopFor ??= violationLine(first);
   }
@@ -168,8 +166,15 @@ export class AuditWatch {
   }
 
   /** When a violation is first seen, and what broke it. */
-  private readonly moment = (violation: Violation): Moment => {
+  private readonly moment = (violation: Violation): Moment => this.dated(violation, this.from, this.by);
+
+  /** When a violation was found that may be old. */
+  private readonly found = (violation: Violation): Moment =>
+    this.dated(violation, this.machine.trace.count, BY_UNKNOWN);
+
+  private dated(violation: Violation, from: number, by: number): Moment {
     const { cpu, kvm, time, trace } = this.machine;
-    return { time, eip: cpu.eip >>> 0, ...causeOf(kvm?.mmu ?? null, trace, violation, this) };
-  };
+    const boundary: Boundary = { from, by };
+    return { time, eip: cpu.eip >>> 0, ...causeOf(kvm?.mmu ?? null, trace, violation, boundary) };
+  }
 }

@@ -20,16 +20,21 @@ import {
 } from "../trace/events.ts";
 import type { Trace, TraceEvent } from "../trace/trace.ts";
 
+/** In place of an instruction: an input, an edit, DMA. */
+export const BY_OUTSIDE = -1;
+/** In place of an instruction: an audit that was asked for found it, and nobody had looked before. */
+export const BY_UNKNOWN = -2;
+
 /** Where something happened, before it was judged. */
 export interface Boundary {
   /** Number of the first event that belongs to it. */
   readonly from: number;
-  /** EIP of the instruction in hand, unsigned; -1 for something from outside. */
+  /** EIP of the instruction in hand, unsigned, or BY_OUTSIDE or BY_UNKNOWN. */
   readonly by: number;
 }
 
 export interface Cause {
-  /** EIP of the instruction that broke the invariant, unsigned; -1: something from outside did. */
+  /** EIP of the instruction that broke the invariant, unsigned, or BY_OUTSIDE or BY_UNKNOWN. */
   readonly by: number;
   /** Number and name of the event that touched the entry, with its reason; -1 and "" when nothing told of it. */
   readonly event: number;

@@ -7,7 +7,7 @@ import { eferChanged, setCr0, setCr3, setCr4 } from "../kvm/exits/controls.ts";
 import type { Kvm } from "../kvm/index.ts";
 import { mmuInvlpg } from "../kvm/shadow/invlpg.ts";
 import { EV_WRMSR } from "../trace/events.ts";
-import { CR0_PE, EFER_NXE, movToCr } from "../x86/system.ts";
+import { EFER_NXE, movToCr } from "../x86/system.ts";
 import type { EditOutcome } from "./edits.ts";
 import type { ControlRegister } from "./inputs.ts";
 import { type Machine, MachineError } from "./machine.ts";
@@ -48,9 +48,6 @@ export function invalidate(machine: Machine, gva: number): void {
 /** False: #GP(0), which is taken back. */
 function writeBare(machine: Machine, number: number, value: number): boolean {
   const { cpu } = machine;
-  if (number === 0 && (value & CR0_PE) === 0) {
-    throw new MachineError("CR0 without PE is real mode, which this machine does not have");
-  }
   movToCr(cpu, number, value);
   const refused = cpu.faulted;
   cpu.faulted = false;

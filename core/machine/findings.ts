@@ -2,7 +2,7 @@
  * What audits found: each violation once, with the moment at which it was first seen and what broke it.
  */
 import type { Violation } from "../kvm/index.ts";
-import type { Cause } from "./cause.ts";
+import { BY_OUTSIDE, BY_UNKNOWN, type Cause } from "./cause.ts";
 
 export interface Moment extends Cause {
   /** Time (retired units) at which it was first seen. */
@@ -62,10 +62,16 @@ export class FindingLog {
 
 const keyOf = (violation: Violation): string => `${violation.invariant} ${violation.message}`;
 
-/** A violation in one line: the invariant, the entry, the instruction and the event that broke it. */
+/** A violation in one line: the invariant, the entry, the instruction and the event that broke it, where they are known. */
 export function violationLine(violation: DatedViolation): string {
   const { invariant, message, by, event, eventName, eip, time } = violation;
   const told = event < 0 ? "" : `, event ${event} ${eventName}`;
-  const who = by < 0 ? `from outside, before 0x${eip.toString(16)}` : `broken at 0x${by.toString(16)}`;
+  const next = `0x${eip.toString(16)}`;
+  const who =
+    by === BY_UNKNOWN
+      ? `found at ${next}`
+      : by === BY_OUTSIDE
+        ? `from outside, before ${next}`
+        : `broken at 0x${by.toString(16)}`;
   return `${invariant}: ${message}; ${who}, time ${time}${told}`;
 }

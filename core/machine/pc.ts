@@ -23,6 +23,9 @@ export interface Media {
 export interface PcState {
   readonly board: BoardState;
   readonly media: Media;
+  /** What the guest wrote to the debug console, and to the debug-exit port last (-1: nothing). Not in the first files. */
+  readonly debug?: Uint8Array;
+  readonly exited?: number;
 }
 
 /** Bytes kept of what the guest wrote to the debug console. */
@@ -36,8 +39,10 @@ export class Pc {
   readonly board: Board;
   /** A reset was asked for, and is done at the next boundary. */
   resetWanted = false;
-  /** What the guest wrote to the debug-exit port, or -1. */
+  /** What the guest wrote to the debug-exit port and the machine did not stop for yet, or -1. */
   exitCode = -1;
+  /** What it wrote there last, or -1. */
+  exited = -1;
   /** The A20 gate was written to. */
   a20Moved = false;
   private debug: number[] = [];
@@ -68,7 +73,7 @@ export class Pc {
           cpu.yield();
         },
         exit: (value) => {
-          this.exitCode = value;
+          this.exitCode = this.exited = value;
           cpu.yield();
         },
         post: (value) => {
@@ -95,6 +100,11 @@ export class Pc {
   /** What the guest wrote to the debug console: the last bytes. */
   get debugOutput(): Uint8Array {
     return Uint8Array.from(this.debug);
+  }
+
+  /** The last `most` of them. */
+  debugTail(most: number): Uint8Array {
+    return Uint8Array.from(this.debug.slice(-most));
   }
 
   /** Moves the A20 gate to where the guest put it: every translation may lead elsewhere then. */
@@ -156,11 +166,13 @@ export class Pc {
   }
 
   save(): PcState {
-    return { board: this.board.save(), media: this.media };
+    return { board: this.board.save(), media: this.media, debug: this.debugOutput, exited: this.exited };
   }
 
   load(state: PcState): void {
     this.board.load(state.board);
+    this.debug = Array.from(state.debug ?? []);
+    this.exited = state.exited ?? -1;
     this.machine.slots.a20 = this.board.a20;
     this.a20Moved = false;
     this.machine.cpu.resume();

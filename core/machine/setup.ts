@@ -3,7 +3,7 @@
  * these are the plain types that the floors below the lab need.
  */
 import type { MachineKind } from "../images/index.ts";
-import type { Tuning } from "../kvm/index.ts";
+import { POLICIES, type Tuning } from "../kvm/index.ts";
 import { HostMemory, HYPERVISOR_FRAMES, PAGE_SIZE } from "../memory/host-memory.ts";
 import { MemorySlots } from "../memory/slots.ts";
 
@@ -38,6 +38,8 @@ export interface MachineSetup {
 }
 
 export const POLICY_NONE = "none";
+/** Policies by their number in the `policy` event: none first. */
+export const POLICY_IDS: readonly string[] = POLICIES.map((policy) => policy.id);
 export const NESTED_LEVELS = 4;
 /** Most entries that a page-walk cache may have. */
 export const WALK_CACHE_MOST = 64;

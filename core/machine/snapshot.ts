@@ -43,7 +43,7 @@ export function takeSnapshot(machine: Machine): Snapshot {
     memory: saveMemory(machine.memory),
     dirty: machine.slots.dirty.map((bits) => bits.slice()),
     cpu: machine.cpu.save(),
-    kvm: ((machine.kvm ?? machine.nested)?.save() ?? null) as unknown as Plain,
+    kvm: machine.inCharge.save(),
     serial: machine.serial.save(),
     pc: machine.pc?.save() ?? null,
     ...machine.saveRest(),

@@ -79,7 +79,8 @@ export class MemorySlots {
   }
 
   /** Index of the slot that holds a gfn, or -1. */
-  slotOf(gfn: number): number {
+  slotOf(pfn: number): number {
+    const gfn = this.a20 || pfn >= A20_END ? pfn : pfn & ~A20_BIT;
     if (gfn >= this.gfn0 && gfn < this.end0) return 0;
     if (gfn >= this.gfn1 && gfn < this.end1) return 1;
     if (gfn >= this.gfn2 && gfn < this.end2) return 2;
@@ -88,7 +89,9 @@ export class MemorySlots {
   }
 
   /** KVM's mark_page_dirty: sets the page's bit in its slot's dirty log. Nothing happens without a slot. */
-  markDirty(gfn: number): void {
+  markDirty(pfn: number): void {
+    // The page whose bytes change, wherever the closed gate leads.
+    const gfn = this.a20 || pfn >= A20_END ? pfn : pfn & ~A20_BIT;
     if (gfn >= this.gfn0 && gfn < this.end0) {
       const page = gfn - this.gfn0;
       this.dirty0[page >> 3]! |= 1 << (page & 7);

@@ -146,7 +146,8 @@ const JUDGES: Judges = {
     const about = `event ${wanted.name}${fields.length === 0 ? "" : ` (${fields.join(", ")})`}`;
     const is = wanted.times;
     const result = range(about, is === undefined ? { atLeast: 1 } : { is }, found.length);
-    return { ...result, predicted: `${result.predicted} times`, found: `${result.found} times` };
+    const times = (count: string) => `${count} ${/\b1$/.test(count) ? "time" : "times"}`;
+    return { ...result, predicted: times(result.predicted), found: times(result.found) };
   },
   order(wanted, e) {
     const names = e.machine.trace

@@ -79,7 +79,7 @@ export function contend(snapshot: Snapshot, contender: Contender): Machine {
   const { hazards, nestedLevels, policy, tlb, walkCache } = contender;
   const setup: MachineSetup = { ...snapshot.setup, audit: "off", findings: "mark" };
   const machine = restoreSnapshot({ ...snapshot, setup }, new Trace(TRACE_EVENTS));
-  machine.changePolicy("none");
+  machine.inCharge.change("none");
   machine.setup = {
     ...machine.setup,
     tlb: tlb ?? setup.tlb,
@@ -87,7 +87,7 @@ export function contend(snapshot: Snapshot, contender: Contender): Machine {
     nestedLevels: nestedLevels ?? setup.nestedLevels,
     walkCache: walkCache ?? setup.walkCache,
   };
-  machine.changePolicy(policy);
+  machine.inCharge.change(policy);
   // What happened before both begin is nobody's difference.
   machine.trace.clear();
   machine.log.length = 0;

@@ -21,6 +21,14 @@ export const ATT_YIELD = 4096; // somebody outside wants the run to come back at
 /** Flags that make every instruction a matter of its own. */
 export const FLAGS_STEPWISE = 0x1_0100; // RF, TF
 
+/**
+ * What has to be looked at between two instructions, of the reasons `attention` and the flags `rest`. An interrupt line
+ * has not while IF (bit 9) holds it back: every instruction that sets IF ends its block.
+ */
+export function waiting(attention: number, rest: number): number {
+  return (attention & ~((~rest >> 9) & ATT_LINE)) | (rest & FLAGS_STEPWISE);
+}
+
 /** Entries of the cache from EIP to block. */
 export const JUMP_ENTRIES = 4096;
 

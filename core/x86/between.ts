@@ -16,6 +16,7 @@ import {
   TOUCH_PUSH,
   TOUCH_READ,
   TOUCH_WRITE,
+  waiting,
 } from "./attention.ts";
 import { type Block, STALE } from "./blocks.ts";
 import type { Cpu } from "./cpu.ts";
@@ -23,6 +24,7 @@ import { ACCESS_FETCH, ACCESS_WRITE, EXIT_PF, RUN_EXIT, RUN_RETIRED } from "./do
 import { fetchBlock } from "./fetch.ts";
 import { REST } from "./flags.ts";
 import { ESP } from "./isa/exec/operand.ts";
+import { stride } from "./isa/exec/string.ts";
 import { CS, type Insn, REPEAT, STOP } from "./isa/insn.ts";
 
 /** `chain`: the next instruction wants to be run on its own. */
@@ -182,7 +184,7 @@ export function answerExit(cpu: Cpu): boolean {
 export function resumed(cpu: Cpu, block: Block, start: number, insn: Insn, left: number): Insn | null {
   const next = insn.next!;
   // A block that was stored into leads to STALE everywhere.
-  if (next === STALE || (cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) return null;
+  if (next === STALE || waiting(cpu.attention, cpu.regs[REST]!) !== 0) return null;
   const eip = cpu.eip;
   let on = insn;
   if (((start + insn.end) | 0) === eip) {
@@ -210,7 +212,11 @@ export function goOn(cpu: Cpu, insn: Insn, behind: number, budget: number): numb
     cpu.retired++;
     left--;
     cpu.midRep = true;
-    if (left <= 0 || cpu.attention !== 0 || insn.next === STALE) break;
+    if (left <= 0 || waiting(cpu.attention, cpu.regs[REST]!) !== 0 || insn.next === STALE) break;
+    const many = stride(cpu, insn, left);
+    cpu.retired += many;
+    left -= many;
+    if (left <= 0) break;
     cpu.eip = behind;
     answer = insn.exec(cpu, insn);
     if (answer !== REPEAT) break;

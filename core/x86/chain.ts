@@ -12,7 +12,7 @@
  * from a field is anything until `| 0` makes it a machine integer. Case labels are literal numbers for the same reason.
  */
 
-import { FLAGS_STEPWISE, FLAT_CODE, FLAT_STACK, TOUCH_NONE } from "./attention.ts";
+import { FLAT_CODE, FLAT_STACK, TOUCH_NONE, waiting } from "./attention.ts";
 import {
   answerExit,
   FAULTED,
@@ -61,7 +61,7 @@ export function chain(cpu: Cpu, budget: number): number {
   /** The fetch epoch in which the translation of the block's page was looked up. */
   let looked = tlb.fetchEpoch | 0;
   /** Not 0: somebody wants to look up when the block ends. */
-  let look = cpu.attention | 0;
+  let look = waiting(cpu.attention, regs[REST]!);
   if (look !== 0) {
     n = roomIn(cpu, block);
     if (n === 0) return STEP_NEXT;
@@ -1041,7 +1041,7 @@ export function chain(cpu: Cpu, budget: number): number {
           insn = on;
           continue;
         }
-        look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+        look = waiting(cpu.attention, regs[REST]!);
         if (answer === NEXT) {
           const next = insn.next!;
           if (next !== STALE && (whole !== 0 || insn.count < n)) {
@@ -1060,7 +1060,7 @@ export function chain(cpu: Cpu, budget: number): number {
     cpu.retired += known - left;
     known = left;
     if (left !== since) cpu.midRep = false;
-    look = cpu.attention | (regs[REST]! & FLAGS_STEPWISE);
+    look = waiting(cpu.attention, regs[REST]!);
     if (look !== 0 || left <= 0) return RUN_RETIRED;
     const next = nextBlock(cpu);
     if (next === null) return RETIRED_STOP;

@@ -39,6 +39,8 @@ export interface RunArguments extends ImageArguments {
   readonly command: "run";
   /** Where the drives' contents go at the end, in the drives' order. */
   readonly saveDisks: readonly string[];
+  /** Where the floppy's content goes at the end. */
+  readonly saveFloppy: string | null;
   readonly policy: string;
   /** "guarded" or "as-it-was" for all hazards, then single ones over it. */
   readonly allHazards: HazardWord;
@@ -104,6 +106,7 @@ IMAGE is a file, or the name of a built-in guest. Options of run:
   --rom FILE                       a ROM in place of the pc's own firmware: 64, 128 or 256 KiB
   --save-disk FILE                 write the first drive as the guest left it, at the end; again for the second.
                                    Without it nothing that the guest writes to a disk reaches a file
+  --save-floppy FILE               the same for what is in the floppy drive
   --policy NAME                    memory virtualisation (${DEFAULT_CONFIG.policy}; none: the bare machine)
   --nested-levels 3|4              with --policy nested: levels of the host tables (4)
   --walk-cache N                   with --policy nested: entries of each page-walk cache, 0 ... 64 (0: none)
@@ -251,6 +254,9 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   "--save-disk": (value, into) => {
     into.saveDisks = [...into.saveDisks, fileOnly("--save-disk", value)];
   },
+  "--save-floppy": (value, into) => {
+    into.saveFloppy = fileOnly("--save-floppy", value);
+  },
   "--policy": (value, into) => {
     into.policy = value;
   },
@@ -337,7 +343,7 @@ export function parseHazards(
 /** The nearest of `words` when it is likely a slip of the fingers, as ` (did you mean …?)`, else "". */
 export function suggestion(word: string, words: readonly string[]): string {
   const near = words.find((w) => distance(w, word) <= 2);
-  return near === undefined ? "" : `; did you mean ${near}?`;
+  return near === undefined ? "; see quadrant --help" : `; did you mean ${near}? See quadrant --help`;
 }
 
 /** Levenshtein distance. */
@@ -375,9 +381,7 @@ function parse(argv: readonly string[]): Arguments {
     return { command: "list" };
   }
   if (argv[0] !== "run") {
-    throw new Refused(
-      `there is no command "${argv[0]}"${suggestion(argv[0]!, COMMANDS)} See quadrant --help`,
-    );
+    throw new Refused(`there is no command "${argv[0]}"${suggestion(argv[0]!, COMMANDS)}`);
   }
   return parseRun(argv.slice(1));
 }
@@ -387,6 +391,7 @@ function parseRun(words: readonly string[]): RunArguments {
     command: "run",
     ...NO_IMAGE,
     saveDisks: [],
+    saveFloppy: null,
     policy: DEFAULT_CONFIG.policy,
     allHazards: "guarded",
     hazards: {},
@@ -416,9 +421,7 @@ function parseRun(words: readonly string[]): RunArguments {
     const name = equals < 0 ? word : word.slice(0, equals);
     const option = OPTIONS[name];
     if (option === undefined) {
-      throw new Refused(
-        `there is no option ${name}${suggestion(name, Object.keys(OPTIONS))} See quadrant --help`,
-      );
+      throw new Refused(`there is no option ${name}${suggestion(name, Object.keys(OPTIONS))}`);
     }
     if (seen.has(name) && !REPEATED.has(name)) throw new Refused(`${name} is given twice`);
     seen.add(name);

@@ -141,7 +141,7 @@ function finish(
     else if (wanted.json !== null) {
       io.writeFile(wanted.json, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
     }
-    saveDisks(machine, image, wanted.saveDisks, io);
+    saveDisks(machine, image, wanted, io);
     if (wanted.memoryDump !== null) dump(machine, wanted.memoryDump, io);
   } catch (error) {
     io.err(`quadrant: ${error instanceof Error ? error.message : String(error)}`);
@@ -167,7 +167,7 @@ async function gdb(words: readonly string[], io: CliIo): Promise<number> {
   try {
     const { source, setup } = plan(wanted, io);
     const image = openSource(source, setup);
-    checkSaveDisks(wanted.saveDisks, image);
+    checkSaveDisks(wanted, image);
     const lab = new Lab({
       source: { ...source, pauseAt: null },
       config: setup,
@@ -201,7 +201,7 @@ function prepare(wanted: RunArguments, io: CliIo): Prepared {
   trace.on = traced || wanted.audit === "every" || wanted.audit === "full";
   if (!traced) trace.keep(CAUSES);
   const image = openSource(source, setup);
-  checkSaveDisks(wanted.saveDisks, image);
+  checkSaveDisks(wanted, image);
   return { machine: Machine.boot(setup, image, trace), image };
 }
 

@@ -46,11 +46,15 @@ interface Start {
 
 /** @param words those behind `quadrant compare` */
 export function compareCommand(words: readonly string[], io: CliIo): number {
+  let what = "";
   try {
-    return run(parseCompareWords(words), io);
+    const wanted = parseCompareWords(words);
+    what = wanted.what;
+    return run(wanted, io);
   } catch (error) {
     if (!(error instanceof Refused) && !(error instanceof ScenarioError)) throw error;
-    io.err(`quadrant: ${error.message}`);
+    // A place in the file is told with the file.
+    io.err(`quadrant: ${/^line \d/.test(error.message) ? `${what}: ` : ""}${error.message}`);
     return REFUSED;
   }
 }

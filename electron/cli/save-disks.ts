@@ -1,5 +1,5 @@
 /**
- * `--save-disk`: the drives as the guest left them, written to files of the user's. Without it nothing that a guest
+ * `--save-disk` and `--save-floppy`: the drives as the guest left them, written to files of the user's. Without it nothing that a guest
  * writes to a disk reaches a file.
  */
 import { type Disk, SECTOR } from "../../core/devices/disk.ts";
@@ -9,28 +9,43 @@ import type { Chunk, CliIo } from "./io.ts";
 
 const BLOCK = 1 << 16;
 
-/** @throws with a sentence when there are fewer drives than files */
-export function checkSaveDisks(files: readonly string[], { disks = [] }: LoadedImage): void {
-  if (files.length <= disks.length) return;
+/** The files that are asked for. */
+export interface SaveFiles {
+  readonly saveDisks: readonly string[];
+  readonly saveFloppy: string | null;
+}
+
+/** @throws with a sentence when there are fewer drives than files, or no floppy */
+export function checkSaveDisks(
+  { saveDisks, saveFloppy }: SaveFiles,
+  { disks = [], floppy }: LoadedImage,
+): void {
+  if (saveFloppy !== null && floppy === undefined)
+    throw new Error(
+      "--save-floppy is given, and the machine has no floppy; give one with --floppy, or start a boot sector",
+    );
+  if (saveDisks.length <= disks.length) return;
   const drives = disks.length === 0 ? "no disk" : disks.length === 1 ? "one disk" : `${disks.length} disks`;
   throw new Error(
-    `--save-disk is given ${files.length === 1 ? "once" : `${files.length} times`}, and the machine has ${drives}; give a disk with --disk`,
+    `--save-disk is given ${saveDisks.length === 1 ? "once" : `${saveDisks.length} times`}, and the machine has ${drives}; give a disk with --disk`,
   );
 }
 
 /** The n-th file gets the n-th drive. @throws with a sentence */
 export function saveDisks(
-  machine: Machine,
-  { disks = [] }: LoadedImage,
-  files: readonly string[],
+  { pc }: Machine,
+  { disks = [], floppy }: LoadedImage,
+  files: SaveFiles,
   io: CliIo,
 ): void {
-  files.forEach((file, i) => {
-    const image = disks[i];
-    const disk = machine.pc?.board.disks[i];
+  const save = (file: string, image: Uint8Array | null | undefined, disk: Disk | null | undefined): void => {
     if (image === undefined || image === null || disk === undefined || disk === null) return;
     io.writeSparse(file, disk.sectors * SECTOR, chunks(image, disk));
+  };
+  files.saveDisks.forEach((file, i) => {
+    save(file, disks[i], pc?.board.disks[i]);
   });
+  if (files.saveFloppy !== null) save(files.saveFloppy, floppy, pc?.board.floppy.disk);
 }
 
 function isZero(bytes: Uint8Array): boolean {

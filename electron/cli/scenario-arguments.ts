@@ -195,7 +195,7 @@ function parse<T extends { what: string }>(
     const option = options[name];
     if (option === undefined) {
       const known = [...Object.keys(options), ...Object.keys(flags)];
-      throw new Refused(`there is no option ${name}${suggestion(name, known)} See quadrant --help`);
+      throw new Refused(`there is no option ${name}${suggestion(name, known)}`);
     }
     const value = equals < 0 ? words[++i] : word.slice(equals + 1);
     if (value === undefined || value === "") throw new Refused(`${name} needs a value behind it`);

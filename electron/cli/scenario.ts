@@ -27,11 +27,15 @@ const REFUSED = 2;
 
 /** @param words those behind `quadrant scenario` */
 export function scenarioCommand(words: readonly string[], io: CliIo): number {
+  let what = "";
   try {
-    return run(parseScenarioWords(words), io);
+    const wanted = parseScenarioWords(words);
+    what = wanted.what;
+    return run(wanted, io);
   } catch (error) {
     if (!(error instanceof Refused) && !(error instanceof ScenarioError)) throw error;
-    io.err(`quadrant: ${error.message}`);
+    // A place in the file is told with the file.
+    io.err(`quadrant: ${/^line \d/.test(error.message) ? `${what}: ` : ""}${error.message}`);
     return REFUSED;
   }
 }

@@ -1,6 +1,5 @@
 /** What build/kernels.mjs needs of the core: the manifest's reader and the policies there are. */
-import { POLICY_IDS as SHADOW } from "../../core/machine/machine.ts";
-import { POLICY_NONE } from "../../core/machine/setup.ts";
+import { POLICY_NONE, POLICY_IDS as SHADOW } from "../../core/machine/setup.ts";
 
 export { readManifest } from "./manifest.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Boots a kernel of a manifest on v86 (npm package, BSD licence), types and waits as for Quadrant, and prints one JSON
- * line: the milliseconds until the last step was seen. Without a boot loader's start of its own for Linux, v86 loads it
+ * line: the milliseconds until the last step was seen, and the process's own. Without a boot loader's start of its own for Linux, v86 loads it
  * through its firmware, which is Debian's package seabios.
  * usage: node test/kernels/peer.mjs MANIFEST NAME jit|nojit
  */
@@ -37,15 +37,18 @@ const emulator = new V86({
 });
 
 const began = performance.now();
+const usage = process.cpuUsage();
 let output = "";
 let from = 0;
 let step = 0;
 const seen = [];
 const finish = (wrong) => {
+  const { user, system } = process.cpuUsage(usage);
   console.log(
     JSON.stringify({
       wrong,
       milliseconds: Math.round(performance.now() - began),
+      processorMilliseconds: Math.round((user + system) / 1000),
       seen,
       output: output.slice(-2000),
     }),

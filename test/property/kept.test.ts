@@ -8,6 +8,8 @@ import { POLICIES } from "../../core/kvm/index.ts";
 import { type Case, caseOf, type Entry, type Mode } from "./cases.ts";
 import { harshScenario, spacesScenario } from "./draw.ts";
 import { Player } from "./player.ts";
+import { FORM_COUNT, formName, type ProgramOp } from "./program.ts";
+import { type Program, playProgram, program } from "./program-cases.ts";
 import { EXACT, type How, play, playWithHistory, UNSYNC } from "./shadow.ts";
 
 const SHADOWED = POLICIES.map((policy) => policy.id).filter((id) => id !== "none" && id !== "nested");
@@ -138,6 +140,70 @@ describe("four bytes across two entries of a PAE guest: the hazard crossing-half
   it("under every other policy the switch changes nothing", () => {
     for (const policy of SHADOWED.filter((id) => id !== "F")) {
       under("pae", policy, across, { hazards: { "crossing-half": "as-it-was" } });
+    }
+  });
+});
+
+describe("programs", () => {
+  /** Instruction under test (program.ts), with the operands' page and offset; the second operand is on page 0. */
+  const run = (name: string, page: number, offset = 0, user = false): ProgramOp => {
+    const form = Array.from({ length: FORM_COUNT }, (_, n) => formName(n)).indexOf(name);
+    return { op: "run", form, user, page, offset, other: 0, value: [0, 0] };
+  };
+  const policies = ["P", "B", "E1", "nested 3 0", "nested 4 8"];
+  const through = (entries: Readonly<Record<string, Entry>>, ...ops: ProgramOp[]): Program => ({
+    entries: caseOf("nonpae", entries, []).entries,
+    ops,
+  });
+
+  /** What the manual leaves open is done otherwise than by a bare machine left alone: `walked` and `anew` times. */
+  const leftOpen = (p: Program, walked: number, anew: number, among: readonly string[] = policies): void => {
+    for (const policy of among) {
+      const open = { walked: 0, anew: 0 };
+      playProgram("nonpae", policy, p, open);
+      expect([policy, open]).toEqual([policy, { walked, anew }]);
+    }
+  };
+
+  it("an instruction in a page directory, whose own walk changes it (SDM vol. 3, 4.8, the note)", () => {
+    // Entry 512 maps the first 4 MiB, the tables among them, and the program jumps there: entry 513, not accessed yet, is
+    // the bytes 5f 50 of ADD [EDI+50h],BL, of which EDI is what MOVSD left, an address that entry 513 maps. Setting A makes
+    // it 7f 50: ADD [EDI+50h],BH. The bare machine adds BL; whoever exits for the walk begins anew, and adds BH.
+    const table = through(
+      { "1:512": e(0, 0xe7), "1:513": e(0, 0x5f), "5:256": e(0) },
+      run("movsd", 26),
+      run("call code", 18),
+    );
+    leftOpen(table, 0, 1);
+  });
+
+  it("an entry that is copied onto the page that it maps (4.8 orders no walk's flags)", () => {
+    // Page 0 is the table; its entry 1 maps page 1, to whose byte 4 MOVSD copies that entry, and where CMPSB compares.
+    const tables = (flags: number) => ({ "1:0": e(0), "5:0": e(0, 0x27), "5:1": e(8, flags) });
+    leftOpen(through(tables(0x27), run("movsd", 1, 4)), 0, 1);
+    leftOpen(through(tables(7), run("movsd", 1, 4)), 0, 1);
+    leftOpen(through(tables(7), run("cmpsb", 1, 4)), 0, 1);
+    leftOpen(through(tables(0x67), run("movsd", 1, 4), run("cmpsb", 1, 4)), 0, 0);
+  });
+
+  it("code that runs wild in the table that maps it, and rewrites it (both finds of the soak of 2026-11-23)", () => {
+    // POPA from the table leaves EBP 0: the handler of the INT behind it jumps to page 0, which is the table, as is page 1.
+    const own = through({ "1:0": e(0), "5:0": e(0), "5:1": e(0) }, run("popa", 0));
+    // Whoever protects the table sees each of its stores; under nested paging the TLB is as free as on the bare machine.
+    leftOpen(own, 1, 0, ["P", "B", "C", "E1"]);
+    leftOpen(own, 0, 0, ["nested 3 0", "nested 4 8"]);
+  });
+
+  it("what is not left open is refused", () => {
+    for (const hazard of ["walk-order", "emulator-error-code", "fetch-error-bit"]) {
+      const play = fc.property(program("nonpae", 25), (p) => {
+        playProgram("nonpae", "B", p, { walked: 0, anew: 0 }, { hazards: { [hazard]: "as-it-was" } });
+      });
+      const found = fc.check(play, { numRuns: 12, seed: 20070501, endOnFailure: true });
+      expect([hazard, String(found.errorInstance)]).toEqual([
+        hazard,
+        expect.stringMatching(/^Error: at .*, unit /),
+      ]);
     }
   });
 });

@@ -1,5 +1,5 @@
 /** Which policies an experiment compares: those that are there, but for the two that corrupt guests. */
-import { POLICY_IDS } from "../../machine/machine.ts";
+import { POLICY_IDS } from "../../machine/setup.ts";
 
 /** Policies that no guard repairs (docs/kvm-shadow-mmu.md 6.4, 9.1): what they cost says nothing. */
 const CORRUPT = new Set(["A0", "D"]);

@@ -100,21 +100,7 @@ function walkPlain32(mmu: Mmu, w: Walker, la: number, access: number, flags: num
   const index = (la >>> 12) & 1023;
   const pte = i32[(tableFrame << 10) + index]!;
   if (!isPlain(pde & pte, pte, access, flags, cpu.cr0)) return false;
-  w.ok = true;
-  w.madeDirty = false;
-  w.inherited = pde & (PT_W | PT_U);
-  w.inheritedNx = false;
-  w.error = 0;
-  w.low = pte;
-  w.high = 0;
-  w.offset = index * 4;
-  w.reached = 1;
-  w.level = 1;
-  w.gfn = pte >>> 12;
-  w.frame = pte >>> 12;
-  w.table[1] = directory;
-  w.table[0] = table;
-  return true;
+  return reachPlain(w, pde, pte, index * 4, directory, table);
 }
 
 /** In PAE tables below 4 GiB whose entries have nothing in their upper halves. */
@@ -138,6 +124,18 @@ function walkPlainPae(mmu: Mmu, w: Walker, la: number, access: number, flags: nu
   const at = (tableFrame << 10) + index * 2;
   const pte = i32[at]!;
   if (i32[at + 1] !== 0 || !isPlain(pde & pte, pte, access, flags, cpu.cr0)) return false;
+  return reachPlain(w, pde, pte, index * 8, directory, table);
+}
+
+/** What the walk leaves behind at an entry that maps a page and needed no mark. `offset`: of the entry, in bytes. */
+function reachPlain(
+  w: Walker,
+  pde: number,
+  pte: number,
+  offset: number,
+  directory: number,
+  table: number,
+): true {
   w.ok = true;
   w.madeDirty = false;
   w.inherited = pde & (PT_W | PT_U);
@@ -145,7 +143,7 @@ function walkPlainPae(mmu: Mmu, w: Walker, la: number, access: number, flags: nu
   w.error = 0;
   w.low = pte;
   w.high = 0;
-  w.offset = index * 8;
+  w.offset = offset;
   w.reached = 1;
   w.level = 1;
   w.gfn = pte >>> 12;

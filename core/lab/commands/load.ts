@@ -22,6 +22,7 @@ import {
   type SourceMedia,
 } from "../source.ts";
 import { fromSparse, toSparse } from "../sparse.ts";
+import { diskOf } from "../views/devices/storage.ts";
 
 type Of<K extends Command["name"]> = Extract<Command, { name: K }>;
 
@@ -107,9 +108,14 @@ function withMedia(snapshot: Snapshot, media: PcState["media"]): Snapshot {
 export function saveDisk(lab: Lab, command: Of<"saveDisk">): Uint8Array {
   const { pc } = lab.machine;
   if (pc === null) throw new LabError("a bare machine has no disks: only a pc has them");
-  const disk = pc.board.disks[command.drive];
-  if (disk === null || disk === undefined)
-    throw new LabError(`there is no drive ${command.drive} on this machine`);
+  const { drive } = command;
+  const disk = diskOf(pc.board, drive);
+  if (disk === null)
+    throw new LabError(
+      drive === "floppy"
+        ? "there is no floppy in this machine"
+        : `there is no drive ${drive} on this machine`,
+    );
   return disk.merged();
 }
 

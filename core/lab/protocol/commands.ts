@@ -187,7 +187,7 @@ export interface AuditViolation {
   readonly gva?: number;
   /** Time (retired units) at which the continuous audit first saw it. */
   readonly time?: number;
-  /** EIP of the instruction that broke it, unsigned; -1: something from outside did. */
+  /** EIP of the instruction that broke it, unsigned; -1: something from outside did; -2: found when asked, not known. */
   readonly by?: number;
   /** Number of the event that touched the entry, and its name; -1 and "" when none told of it. */
   readonly event?: number;

@@ -16,6 +16,16 @@ export const whole = (least: number, most: number, what: string) =>
     v.maxValue(most, `${what} must be at most ${most}`),
   );
 
+/** A size of memory in bytes, in whole pages, between two sizes in MiB. */
+const memorySize = (least: number, most: number, what: string) =>
+  v.pipe(
+    v.number(`${what} must be a number of bytes`),
+    v.integer(`${what} must be a whole number of bytes`),
+    v.minValue(least * MIB, `${what} must be at least ${least} MiB`),
+    v.maxValue(most * MIB, `${what} must be at most ${most} MiB`),
+    v.multipleOf(4096, `${what} must be a multiple of 4096 bytes`),
+  );
+
 export const u32 = (what: string) => whole(0, 0xffff_ffff, what);
 
 /** Guest sources that the lab can start. `image` bytes come with the command that opens them. */
@@ -59,15 +69,9 @@ export type TripleFault = v.InferOutput<typeof TripleFault>;
 
 export const MachineConfig = v.strictObject({
   /** Bytes of memory from guest-physical 0; a multiple of 4 KiB, 4 MiB … (2 GiB less the hypervisor's 16 MiB). */
-  memory: v.pipe(
-    whole(4 * MIB, 2032 * MIB, "memory"),
-    v.multipleOf(4096, "memory must be a multiple of 4096"),
-  ),
+  memory: memorySize(4, 2032, "memory"),
   /** Bytes of memory from guest-physical 4 GiB; 0 for none. Both together at most 2032 MiB. */
-  memoryHigh: v.pipe(
-    whole(0, 2032 * MIB, "memoryHigh"),
-    v.multipleOf(4096, "memoryHigh must be a multiple of 4096"),
-  ),
+  memoryHigh: memorySize(0, 2032, "memory from 4 GiB"),
   /** Absent: bare. */
   machine: v.optional(MachineKind),
   /** A policy's id: none, A0, A, P, B, C, D, E1, E2, E3, F or nested (the list is in `Description.policies`). */

@@ -21,7 +21,10 @@ export const PC_COMMANDS = [
     ),
   }),
   /** The image of a drive with what the guest has written over it; answers bytes. */
-  v.strictObject({ name: v.literal("saveDisk"), drive: v.picklist([0, 1], "drive is 0 or 1") }),
+  v.strictObject({
+    name: v.literal("saveDisk"),
+    drive: v.picklist([0, 1, "floppy"], 'drive is 0, 1 or "floppy"'),
+  }),
 ] as const;
 
 export const PC_VIEWS = [
@@ -98,7 +101,8 @@ export interface DeviceInfo {
 }
 
 export interface DriveInfo {
-  readonly drive: 0 | 1;
+  /** Of the ATA channel, or the floppy drive. */
+  readonly drive: 0 | 1 | "floppy";
   readonly sectors: number;
   /** Sectors that the guest has written; the file is as it was. */
   readonly written: number;
@@ -116,4 +120,6 @@ export interface PcStatus {
   readonly post: number;
   /** Sectors that the guest has written, by drive; null where there is no drive. */
   readonly written: readonly (number | null)[];
+  /** The same for the floppy. */
+  readonly floppyWritten: number | null;
 }

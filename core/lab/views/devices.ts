@@ -31,7 +31,7 @@ import {
   keyboardParts,
   keyboardSummary,
 } from "./devices/lines.ts";
-import { ataParts, ataSummary, driveInfos } from "./devices/storage.ts";
+import { ataParts, ataSummary, driveInfos, floppyParts, floppySummary } from "./devices/storage.ts";
 import { pitParts, pitSummary, rtcParts, rtcSummary } from "./devices/timers.ts";
 import { vgaParts, vgaSummary } from "./devices/video.ts";
 import type { View } from "./view.ts";
@@ -95,6 +95,13 @@ const DEVICES: readonly Device[] = [
     where: "ports 1F0 to 1F7, 3F6; IRQ 14",
     summary: ({ board }) => ataSummary(board),
     parts: ({ board }) => ataParts(board),
+  },
+  {
+    id: "floppy",
+    title: "Floppy drive",
+    where: "ports 520, 521 (Quadrant's own)",
+    summary: ({ board }) => floppySummary(board),
+    parts: ({ board }) => floppyParts(board),
   },
   {
     id: "com1",

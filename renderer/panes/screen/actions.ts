@@ -1,4 +1,5 @@
 /** What a person can do with the guest's screen, and with its disks, as actions of the one list. */
+import type { DriveInfo } from "../../../core/lab/protocol/index.ts";
 import { type Action, actions } from "../../actions.ts";
 import { lab } from "../../lab.svelte.ts";
 import { navigation } from "../../navigate.svelte.ts";
@@ -36,11 +37,13 @@ export function ctrlAltDelete(): void {
 }
 
 /** Asks where to, and writes a drive's image with what the guest wrote over it. */
-export async function saveDisk(drive: 0 | 1): Promise<void> {
+export async function saveDisk(drive: DriveInfo["drive"]): Promise<void> {
   try {
     const bytes = await lab.command({ name: "saveDisk", drive });
-    const name = `${(lab.status?.title ?? "disk").replace(/[^\w.-]+/g, "-")}-disk${drive}.img`;
-    if (await lab.bridge.saveFile(name, bytes)) toasts.show("ok", `Drive ${drive} is saved.`);
+    const what = drive === "floppy" ? drive : `disk${drive}`;
+    const name = `${(lab.status?.title ?? "disk").replace(/[^\w.-]+/g, "-")}-${what}.img`;
+    if (await lab.bridge.saveFile(name, bytes))
+      toasts.show("ok", drive === "floppy" ? "The floppy is saved." : `Drive ${drive} is saved.`);
   } catch (reason) {
     toasts.error(reason);
   }
@@ -85,6 +88,15 @@ const list: readonly Action[] = [
       run: () => saveDisk(drive),
     }),
   ),
+  {
+    id: "save-floppy",
+    title: "Save floppy as…",
+    group: "File",
+    key: "",
+    help: "The floppy's image with what the guest has written; the file it came from stays as it was",
+    when: () => isPc() && (lab.status?.pc?.floppyWritten ?? null) !== null,
+    run: () => saveDisk("floppy"),
+  },
 ];
 
 actions.register(list);

@@ -15,6 +15,7 @@ import {
   PC_KERNEL_SYMBOLS,
   pcKernelDisk,
 } from "../../../core/guests/index.ts";
+import * as WARM_UP from "../../../core/guests/warm-up/binary.ts";
 import { nonpaeLines, paeLines } from "./model.ts";
 import { hasQemu, runInQemu } from "./qemu.ts";
 
@@ -26,10 +27,13 @@ if (!hasNasm())
 if (!hasQemu())
   console.warn("SKIPPED: qemu-system-x86_64 is not installed, the guests are not compared with it");
 
+const symbol = ([name, address]: readonly [string, number]): GuestSymbol => ({ name, address });
+
 /** What core has of an assembled program: the PC kernel is the begin of a disk. */
 function builtin(id: string, length: number): { bytes: Uint8Array; symbols: readonly GuestSymbol[] } {
   if (id === "firmware") return { bytes: decodeBase64(FIRMWARE), symbols: FIRMWARE_SYMBOLS };
   if (id === "pc-kernel") return { bytes: pcKernelDisk().subarray(0, length), symbols: PC_KERNEL_SYMBOLS };
+  if (id === "warm-up") return { bytes: decodeBase64(WARM_UP.BINARY), symbols: WARM_UP.SYMBOLS.map(symbol) };
   return GUESTS.find((g) => g.id === id)!;
 }
 

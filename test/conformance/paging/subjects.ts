@@ -3,8 +3,11 @@
  * access runs on the processor's own paging unit, and where it exits, the hypervisor answers.
  */
 import { Kvm, NestedKvm } from "../../../core/kvm/index.ts";
+import { PAE_ROOT_HPA } from "../../../core/kvm/layout.ts";
+import { zapPage } from "../../../core/kvm/shadow/page.ts";
 import { HostMemory, HYPERVISOR_FRAMES } from "../../../core/memory/host-memory.ts";
 import { MemorySlots } from "../../../core/memory/slots.ts";
+import { ZAP_ALL } from "../../../core/trace/events.ts";
 import { nestedFault } from "../../../core/x86/access.ts";
 import { GuestBus } from "../../../core/x86/bus.ts";
 import type { Cpu } from "../../../core/x86/cpu.ts";
@@ -17,6 +20,8 @@ const HIGH_PAGES = 8;
 export interface Answer {
   /** Error code, or -1. */
   fault: number;
+  /** Linear address that faulted. */
+  cr2: number;
   /** Guest frame that was reached, or -1. */
   gfn: number;
   pde: number;
@@ -38,8 +43,23 @@ export function registersOf(r: Registers): { cr0: number; cr3: number; cr4: numb
 /** The linear address: page 6 of what entry 3 (2-level) or 5 (PAE) of the directory maps. */
 export const addressOf = (pae: boolean): number => ((pae ? 5 << 21 : 3 << 22) | (PAGE << 12)) >>> 0;
 
+/**
+ * Leaves a shadow as it is when it has just begun: its roots, empty. What one address brought goes page by page, as KVM
+ * zaps them; beginning really anew makes lists of the whole pool and costs ten times as much. (matrix.test.ts compares.)
+ */
+function beginAnew(kvm: Kvm, la: number): void {
+  const { mmu } = kvm;
+  for (let page = mmu.activeHead; page >= 0; ) {
+    const next = mmu.listNext[page]!;
+    if (mmu.rootCount[page] === 0) zapPage(mmu, page, ZAP_ALL);
+    page = next;
+  }
+  const root = mmu.spteLow(PAE_ROOT_HPA + (la >>> 30) * 8) & ~0xfff;
+  if (mmu.reload !== 0 || mmu.spteLow(root + ((la >>> 21) & 511) * 8) !== 0) kvm.setPolicy(kvm.policy);
+}
+
 export class Subject {
-  readonly answer: Answer = { fault: -1, gfn: -1, pde: 0, pte: 0 };
+  readonly answer: Answer = { fault: -1, cr2: 0, gfn: -1, pde: 0, pte: 0 };
   /** Why the last row went wrong beside its answer: a finding, or no progress. */
   trouble = "";
   private readonly memory = new HostMemory(HYPERVISOR_FRAMES + LOW_PAGES + HIGH_PAGES);
@@ -52,7 +72,8 @@ export class Subject {
   private readonly nested: NestedKvm | null = null;
   private readonly pdeAt: number;
   private readonly pteAt: number;
-  private readonly la: number;
+  /** The address that is accessed. */
+  readonly la: number;
 
   /** @param hazards those that are as it was; of a policy with a shadow */
   constructor(policy: string, registers: Registers, hazards: readonly string[] = []) {
@@ -95,7 +116,7 @@ export class Subject {
       i32[this.pteAt + 1] = row.pte[1];
     }
     // Not a write of the guest's that somebody hears of: the shadow begins anew.
-    this.kvm?.setPolicy(this.kvm.policy);
+    if (this.kvm !== null) beginAnew(this.kvm, this.la);
     cpu.paging.flush(0, false);
     if (warm) this.attempt(0);
     const access = ACCESS[row.situation.access] | (row.situation.userMode ? 4 : 0);
@@ -105,13 +126,20 @@ export class Subject {
     return answer;
   }
 
+  /** The shadow pages that there are, as KVM describes them. */
+  get shadowPages() {
+    return this.kvm?.shadowPages();
+  }
+
   private attempt(access: number): void {
     const { answer, cpu, kvm, nested } = this;
     const { paging } = cpu;
     this.trouble = "";
     cpu.current = { la: this.la, access, size: 1, low: 0, high: 0 };
     cpu.pendingVector = -1;
+    cpu.cr2 = 0;
     answer.gfn = -1;
+    answer.cr2 = 0;
     for (let tries = 0; tries < 20; tries++) {
       const i = paging.lookup(this.la, access);
       if (i >= 0) {
@@ -129,6 +157,7 @@ export class Subject {
         if (kvm.finding !== null) this.trouble = kvm.finding;
         if (cpu.pendingVector === 14) {
           answer.fault = cpu.pendingError;
+          answer.cr2 = cpu.cr2;
           return;
         }
       } else if (nested !== null && paging.nested.failed) {
@@ -136,6 +165,8 @@ export class Subject {
         nested.handleExit();
       } else {
         answer.fault = paging.error;
+        // Nobody stands between the fault and the guest: CR2 is the processor's own doing (test/unit/x86/blocks.test.ts).
+        answer.cr2 = this.la;
         return;
       }
     }

@@ -14,7 +14,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { POLICY_IDS } from "../../../core/machine/machine.ts";
+import { POLICY_IDS } from "../../../core/machine/setup.ts";
 import { type MachineRun, runMachine } from "../guests/machine.ts";
 import { assemble, Beside, different, kernel, markers } from "./modes.ts";
 import { hasQemuI386, QemuStepper } from "./qemu-step.ts";

@@ -53,6 +53,7 @@ describe("run", () => {
       modules: [],
       append: "",
       saveDisks: [],
+      saveFloppy: null,
       policy: "B",
       allHazards: "guarded",
       hazards: {},
@@ -89,6 +90,7 @@ describe("run", () => {
       modules: [],
       append: "",
       saveDisks: [],
+      saveFloppy: null,
       policy: "C",
       allHazards: "as-it-was",
       hazards: { "2.9": "guarded" },
@@ -115,6 +117,7 @@ describe("which image on which machine", () => {
       ...["bzImage", "--machine", "pc", "--kind", "linux", "--append", "root=/dev/ram0 init=/bin/sh"],
       ...["--disk", "a.img", "--disk=b.img", "--initrd", "i.gz", "--rom", "r.bin", "--floppy", "f.img"],
       ...["--module", "m", "--module", "n,text, with a comma", "--save-disk", "x", "--save-disk", "y"],
+      ...["--save-floppy", "z"],
     ];
     expect(run(...words)).toMatchObject({
       image: "bzImage",
@@ -130,6 +133,7 @@ describe("which image on which machine", () => {
         { file: "n", commandLine: "text, with a comma" },
       ],
       saveDisks: ["x", "y"],
+      saveFloppy: "z",
     });
   });
 
@@ -159,6 +163,8 @@ describe("refusals say what would be right", () => {
     [["run", "a", "--serial", "-", "--json", "-"], /only one/],
     [["run", "a", "--memory-dump", "-"], /takes a file/],
     [["run", "a", "--save-disk", "-"], /--save-disk takes a file/],
+    [["run", "a", "--save-floppy", "-"], /--save-floppy takes a file/],
+    [["run", "a", "--save-floppy", "b", "--save-floppy", "c"], /--save-floppy is given twice/],
     [["run", "a", "--machine", "at"], /--machine takes bare or pc, not "at"/],
     [["run", "a", "--kind", "iso"], /linux, boot-sector, disk or rom, not "iso"/],
     [["run", "a", "--module", ",text"], /FILE or FILE,TEXT/],

@@ -7,7 +7,7 @@ import { findGuest } from "../../../core/guests/index.ts";
 import type { RunReport } from "../../../core/lab/report.ts";
 import { main } from "../../../electron/cli/cli.ts";
 import type { CliIo } from "../../../electron/cli/io.ts";
-import { tellingKernel, writerRom } from "../images/pc-programs.ts";
+import { floppyWriter, tellingKernel, writerRom } from "../images/pc-programs.ts";
 
 const schema: unknown = JSON.parse(readFileSync("docs/run-report.schema.json", "utf8"));
 const validate = new Ajv({ strict: false }).compile(schema as object);
@@ -170,6 +170,21 @@ describe("run on a pc", () => {
     wanted.fill(0x42, 0, 512);
     expect(whole).toEqual(wanted);
   });
+
+  test("a floppy is never changed; --save-floppy writes what the guest left, a whole floppy", async () => {
+    const boot = floppyWriter();
+    files.set("boot.img", boot);
+    expect(await quadrant("run boot.img --save-floppy after.img --policy none"), err.join()).toBe(0);
+    expect(boot).toEqual(floppyWriter());
+    const saved = holes.get("after.img")!;
+    expect(saved.size).toBe(1440 << 10);
+    const whole = new Uint8Array(saved.size);
+    for (const { offset, bytes } of saved.chunks) whole.set(bytes, offset);
+    const wanted = new Uint8Array(saved.size);
+    wanted.set(boot);
+    wanted.fill(0x77, 5 * 512, 6 * 512);
+    expect(whole).toEqual(wanted);
+  });
 });
 
 describe("refusals: exit code 2 and one sentence", () => {
@@ -178,14 +193,17 @@ describe("refusals: exit code 2 and one sentence", () => {
     ["run quadrant --policy Z", /no policy "Z"; there are none, A0, A, P, B, C, D, E1, E2, E3, F/],
     ["run quadrant --hazards bogus=guarded", /no hazard "bogus"/],
     ["run quadrant --trace-export 2.4=x", /FORMAT one of 2.6.32, 3.1 or modern/],
-    ["run quadrant --memory 3M", /memory must be at least/],
+    ["run quadrant --memory 3M", /memory must be at least 4 MiB/],
+    ["run quadrant --memory 3G", /memory must be at most 2032 MiB/],
     ["run quadrant --memory 2000M --memory-high 2000M", /together at most 2032 MiB/],
     ["run quadrant --memory 5000001", /multiple of 4096/],
     ["run --policy B", /which image/],
     ["run quadrant --disk none.img", /none.img cannot be read/],
     ["run quadrant --initrd none", /none cannot be read/],
     ["run quadrant --save-disk x", /--save-disk is given once, and the machine has no disk/],
-    ["frobnicate", /no command/],
+    ["run quadrant --save-floppy x", /--save-floppy is given, and the machine has no floppy/],
+    ["frobnicate", /no command "frobnicate"; see quadrant --help$/],
+    ["rum quadrant", /no command "rum"; did you mean run\? See quadrant --help$/],
   ])("%s", async (words, sentence) => {
     expect(await quadrant(words)).toBe(2);
     expect(err.length).toBe(1);

@@ -32,6 +32,7 @@ describe("scenario", () => {
   test("a built-in one runs under each of its policies and comes true", async () => {
     expect(await quadrant("scenario seed-page-table")).toBe(0);
     for (const policy of ["P", "B", "C", "D"]) expect(out).toContain(`\nunder ${policy}\n`);
+    expect(out).toContain("event pte_write (gfn 0x1234, offset 0x920, bytes 4): 1 time (7.2)");
     expect(out).not.toContain("FAILED");
     expect(err.at(-1)).toMatch(/^quadrant: all \d+ predictions came true$/);
   });
@@ -72,6 +73,12 @@ describe("scenario", () => {
     expect(err.at(-1)).toMatch(
       /^quadrant: bad\.jsonc: line 3, column 20: "do" of a step is one of note, run/,
     );
+    // What is found only when the machine is set up is told with the file as well, under both commands.
+    put("lost.jsonc", '{ "scenario": 1, "title": "T",\n "steps": [{ "do": "invlpg", "gva": "nowhere" }] }');
+    for (const words of ["scenario --policy B lost.jsonc", "compare lost.jsonc --policies B,D"]) {
+      expect(await quadrant(words)).toBe(2);
+      expect(err.at(-1)).toMatch(/^quadrant: lost\.jsonc: line 2, column 37: there is no symbol "nowhere"/);
+    }
     expect(await quadrant("scenario nowhere")).toBe(2);
     expect(err.at(-1)).toMatch(/no such file or folder; built-in scenarios are seed-page-table/);
     expect(await quadrant("scenario seed-page-table --policy Z")).toBe(2);

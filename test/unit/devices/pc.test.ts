@@ -294,8 +294,9 @@ describe("MC146818", () => {
 
 describe("8042 and keyboard", () => {
   function keyboard() {
-    const seen = { irq: 0, a20: true, resets: 0 };
+    const seen = { irq: 0, irq12: 0, a20: true, resets: 0 };
     let level = false;
+    let level12 = false;
     const k = new Keyboard(
       (l) => {
         if (l && !level) seen.irq++;
@@ -306,6 +307,10 @@ describe("8042 and keyboard", () => {
       },
       () => {
         seen.resets++;
+      },
+      (l) => {
+        if (l && !level12) seen.irq12++;
+        level12 = l;
       },
     );
     const drain = (): number[] => {
@@ -351,6 +356,41 @@ describe("8042 and keyboard", () => {
     expect(seen.a20).toBe(false);
     k.control.writePort(0, 0xfe);
     expect(seen.resets).toBe(1);
+  });
+
+  it("has an auxiliary port that nothing hangs on: its lines are free, its buffer loops back, its device does not answer", () => {
+    const { k, seen, drain } = keyboard();
+    k.control.writePort(0, 0xa9);
+    expect(drain()).toEqual([0]);
+    // A driver looks for the port with D3: the byte comes back as the auxiliary device's.
+    k.control.writePort(0, 0xd3);
+    k.data.writePort(0, 0x5a);
+    expect(k.control.readPort(0) & 0x61).toBe(0x21);
+    expect(drain()).toEqual([0x5a]);
+    expect(seen.irq12).toBe(0);
+    k.control.writePort(0, 0x60);
+    k.data.writePort(0, 0x47);
+    const before = seen.irq;
+    k.control.writePort(0, 0xd3);
+    k.data.writePort(0, 0xa5);
+    expect([seen.irq - before, seen.irq12]).toEqual([0, 1]);
+    expect(drain()).toEqual([0xa5]);
+    // Two bytes for the device: both time out, behind the key that was there before.
+    k.key([0x1e]);
+    for (const byte of [0xf2, 0xff]) {
+      k.control.writePort(0, 0xd4);
+      k.data.writePort(0, byte);
+    }
+    expect(k.control.readPort(0) & 0x61).toBe(0x01);
+    expect(k.data.readPort(0)).toBe(0x1e);
+    expect(k.control.readPort(0) & 0x61).toBe(0x61);
+    const saved = k.save();
+    expect(drain()).toEqual([0xfe, 0xfe]);
+    expect(seen.irq12).toBe(3);
+    const other = keyboard();
+    other.k.load(saved);
+    expect(other.seen.irq12).toBe(1);
+    expect(other.drain()).toEqual([0xfe, 0xfe]);
   });
 });
 

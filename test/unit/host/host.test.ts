@@ -271,6 +271,21 @@ describe("slices", () => {
     expect(lab.slices.at(-1)! / lab.speed).toBeCloseTo(4, 0);
   });
 
+  test("rests that this computer was too busy to keep short leave the budget as it was", () => {
+    send({ type: "ack", seq: 0 });
+    command(1, "run");
+    for (let i = 0; i < 40; i++) turn();
+    const budget = lab.slices.at(-1)!;
+    lab.slice = (asked) => {
+      lab.slices.push(asked);
+      clock.ms += 20;
+      lab.time += 400_000;
+      return 0;
+    };
+    for (let i = 0; i < 10; i++) turn();
+    expect(lab.slices.at(-1)! / budget).toBeCloseTo(1, 0);
+  });
+
   test("a command is answered between two slices, and pause stops them", () => {
     command(1, "run");
     turn();

@@ -37,3 +37,15 @@ export const tellingKernel = (): Uint8Array =>
       ...[0x8a, 0x03, 0xee, 0xfa, 0xf4],
     ),
   );
+
+/** A boot sector that writes 77h all over sector 5 of its floppy through the ports 520 and 521, and halts. */
+export function floppyWriter(): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(512);
+  bytes.set([
+    ...[0xfa, 0xba, 0x20, 0x05, 0xb0, 0x02, 0xee, 0x42], // cli; mov dx, 0x520; mov al, WRITE; out dx, al; inc dx
+    ...[0xb0, 0x05, 0xee, 0xb0, 0x00, 0xee, 0xee], // sector 5
+    ...[0xb9, 0x00, 0x02, 0xb0, 0x77, 0xee, 0xe2, 0xfd, 0xf4], // mov cx, 512; mov al, 0x77; out dx, al; loop; hlt
+  ]);
+  bytes.set([0x55, 0xaa], 510);
+  return bytes;
+}

@@ -14,6 +14,7 @@ import type {
   ViewRequest,
 } from "../../../core/lab/protocol/index.ts";
 import { snapshotToBytes, takeSnapshot } from "../../../core/machine/snapshot.ts";
+import { floppyWriter } from "../images/pc-programs.ts";
 import { SCREEN_PROGRAM } from "./screen-program.ts";
 
 const PROGRAM = Uint8Array.from(Buffer.from(SCREEN_PROGRAM, "base64"));
@@ -181,6 +182,41 @@ describe("keys", () => {
   });
 });
 
+describe("the floppy", () => {
+  it("has a line and registers, and is saved with what the guest wrote", () => {
+    expect(() => lab.command({ name: "saveDisk", drive: "floppy" })).toThrow(
+      "there is no floppy in this machine",
+    );
+    expect(
+      open<"devices">({ kind: "devices", open: [] }).devices!.find(({ id }) => id === "floppy")!,
+    ).toEqual(expect.objectContaining({ summary: "no floppy", parts: [] }));
+    const boot = floppyWriter();
+    lab.command({
+      name: "openImage",
+      title: "floppy",
+      bytes: boot,
+      kind: "boot-sector",
+      config: { machine: "pc", audit: "off", policy: "none" },
+    });
+    lab.command({ name: "run" });
+    for (let i = 0; i < 200 && lab.running; i++) lab.slice(1_000_000);
+    expect(lab.collectStatus(true, 0)?.pc).toMatchObject({ written: [null, null], floppyWritten: 1 });
+    const view = open<"devices">({ kind: "devices", open: ["floppy"] });
+    expect(view.drives).toEqual([{ drive: "floppy", sectors: 2880, written: 1 }]);
+    expect(view.devices!.find(({ id }) => id === "floppy")!.summary).toBe(
+      "1.4 MiB, 1 sector written; is written",
+    );
+    const told = registers(view, "floppy");
+    expect(told.get("Status (520)")).toMatchObject({ value: 1, text: "there is a floppy" });
+    expect(told.get("Place")!.text).toBe("byte 0 of sector 6");
+    expect(told.get("Format")!.text).toBe("type 4: 80 cylinders, 2 heads, 18 sectors a track");
+    const wanted = new Uint8Array(1440 << 10);
+    wanted.set(boot);
+    wanted.fill(0x77, 5 * 512, 6 * 512);
+    expect(lab.command({ name: "saveDisk", drive: "floppy" })).toEqual(wanted);
+  });
+});
+
 describe("the devices view", () => {
   it("tells every device in a line and the registers of the open ones, as the guest programmed them", () => {
     run();
@@ -207,7 +243,11 @@ describe("the devices view", () => {
       text: "column 0, row 4",
     });
     expect(registers(view, "apic").get("LINT0")!.text).toBe("ExtINT (the 8259 pair)");
-    expect(lab.collectStatus(true, 0)?.pc).toEqual({ post: 0x2a, written: [null, null] });
+    expect(lab.collectStatus(true, 0)?.pc).toEqual({
+      post: 0x2a,
+      written: [null, null],
+      floppyWritten: null,
+    });
   });
 
   it("changes nothing of the machine, with every device open", () => {
@@ -215,7 +255,7 @@ describe("the devices view", () => {
     keys(0x1e);
     lab.command({ name: "pause" });
     const all = open<"devices">({ kind: "devices", open: [] }).devices!.map(({ id }) => id);
-    expect(all.length).toBeGreaterThanOrEqual(13);
+    expect(all.length).toBeGreaterThanOrEqual(14);
     const before = snapshotToBytes(takeSnapshot(lab.machine));
     const view = open<"devices">({ kind: "devices", open: all });
     expect(view.devices!.every(({ parts }) => parts.length > 0)).toBe(true);

@@ -4,6 +4,7 @@
  * into tables, hazards as they were, and the counterfactual.
  */
 import { describe, expect, test } from "vitest";
+import { BY_UNKNOWN } from "../../../core/machine/cause.ts";
 import { violationLine } from "../../../core/machine/findings.ts";
 import type { Input } from "../../../core/machine/inputs.ts";
 import type { Machine } from "../../../core/machine/machine.ts";
@@ -215,6 +216,32 @@ describe("a hazard or a policy that breaks an invariant", () => {
     expect(every!.stop.reason).toBe("finding");
     expect(every!.watch.findings.list).toEqual(full!.watch.findings.list);
     expect(every!.time).toBe(full!.time);
+  });
+
+  test("an audit that is asked for knows when it looked, and blames nobody", () => {
+    const machine = bootGuest("quadrant", { policy: "D", audit: "end" });
+    machine.run(10_000_000);
+    const { violations } = machine.audit();
+    expect(violations.map(({ invariant, by, event }) => [invariant, by, event])).toEqual([
+      ["I9", BY_UNKNOWN, -1],
+      ["I3", BY_UNKNOWN, -1],
+    ]);
+    expect(violationLine(violations[0]!)).toMatch(/; found at 0x1002f7, time \d+$/);
+    // Watched from here on: what is wrong already is old, and what the guest breaks next is its own.
+    const late = bootGuest("quadrant", { policy: "D", audit: "end" });
+    late.run(60_000);
+    late.setAudit("every", "mark");
+    const old = late.watch.findings.total;
+    expect(late.watch.findings.list.map(({ by }) => by)).toEqual(Array(old).fill(BY_UNKNOWN));
+    expect(old).toBeGreaterThan(0);
+    late.audit();
+    late.run(10_000_000);
+    const news = late.watch.findings.list.slice(old);
+    expect(news.length).toBeGreaterThan(0);
+    for (const { by, eventName } of news) {
+      expect(by).toBeGreaterThan(0);
+      expect(eventName).toBe("spte_set (update_pte)");
+    }
   });
 
   test("marked, the machine goes on, and the clean ones stay clean to their end", () => {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { hasNasm } from "../../../build/guests.mjs";
 import { openImage } from "../../../core/images/index.ts";
+import { devicesOf } from "../../../core/lab/views/devices.ts";
 import { Machine } from "../../../core/machine/machine.ts";
 import type { MachineSetup } from "../../../core/machine/setup.ts";
 import {
@@ -92,6 +93,33 @@ describe("the PC", () => {
     const machine = whole(bootPc({ policy: "B", audit: "every", findings: "stop" }));
     expect(seen(machine)).toEqual(reference);
     expect(machine.audit().violations).toEqual([]);
+  });
+
+  it("a snapshot keeps the debug console, and what was written to the debug-exit port", () => {
+    // mov al, 'x'; out e9, al; mov al, 5; out f4, al; out e9, al
+    const code = Uint8Array.of(0xb0, 0x78, 0xe6, 0xe9, 0xb0, 0x05, 0xe6, 0xf4, 0xe6, 0xe9, 0xf4);
+    const machine = bootPc({ policy: "B" }, code);
+    machine.run(100);
+    expect(machine.stop.reason).toBe("debug-exit");
+    const other = restoreSnapshot(snapshotFromBytes(snapshotToBytes(takeSnapshot(machine))));
+    expect([...other.pc!.debugOutput]).toEqual([0x78]);
+    expect(other.pc!.exited).toBe(5);
+    for (const one of [machine, other]) one.run(100);
+    expect(other.pc!.debugOutput).toEqual(machine.pc!.debugOutput);
+    const told = devicesOf(other, new Set(["diagnostics"])).devices!.find(({ id }) => id === "diagnostics")!;
+    expect(told.parts[0]!.registers.find(({ name }) => name === "Debug exit (F4)")).toMatchObject({
+      value: 5,
+    });
+  });
+
+  it.each(["none", "B"])("a person may take it to real mode and back, as MOV to CR0 does (%s)", (policy) => {
+    const machine = bootPc({ policy }, Uint8Array.of(0xf4));
+    const cr0 = (value: number) => machine.input({ kind: "control", register: "cr0", value });
+    expect(cr0(0x10)).toMatchObject({ ok: true });
+    expect(machine.cpu.cr0 & 1).toBe(0);
+    expect(cr0(0x11)).toMatchObject({ ok: true });
+    expect(machine.cpu.cr0 & 1).toBe(1);
+    expect(cr0(0x8000_0010)).toMatchObject({ ok: false, fault: { vector: 13 } });
   });
 
   it.each([100_000, 499_990, 500_500, 502_000])(

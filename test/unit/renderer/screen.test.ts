@@ -133,6 +133,7 @@ describe("scan codes", () => {
       () => {},
       () => {},
       () => {},
+      () => {},
     );
     for (const code of [
       "KeyA",

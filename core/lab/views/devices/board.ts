@@ -82,9 +82,7 @@ export function controlSummary({ board }: Pc): string {
 
 /** What was written to the debug console, one character a byte; control characters but the line's end as dots. */
 function debugText(pc: Pc): string {
-  const bytes = pc.debugOutput;
-  const tail = bytes.subarray(Math.max(0, bytes.length - DEBUG_SHOWN));
-  return Array.from(tail, (byte) =>
+  return Array.from(pc.debugTail(DEBUG_SHOWN), (byte) =>
     byte === 10 || (byte >= 32 && byte < 127) ? String.fromCharCode(byte) : byte === 13 ? "" : "·",
   ).join("");
 }
@@ -98,9 +96,9 @@ export function diagnosticParts(pc: Pc): DevicePart[] {
       registers: [
         register("POST code (80)", value, 2),
         fact("Debug console (E9)", text === "" ? "nothing was written" : text),
-        pc.exitCode < 0
+        pc.exited < 0
           ? fact("Debug exit (F4)", "was not written to")
-          : register("Debug exit (F4)", pc.exitCode, 2, "stopped the machine"),
+          : register("Debug exit (F4)", pc.exited, 2, "stopped the machine"),
       ],
     },
   ];

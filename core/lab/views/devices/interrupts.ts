@@ -157,7 +157,6 @@ export function apicParts(board: Board): DevicePart[] {
       title: "Local vector table",
       registers: [
         lvt("Timer", 0x320, (at(0x320) & 0x20000) !== 0 ? ", periodic" : ", one-shot"),
-        lvt("Thermal", 0x330),
         lvt("Performance", 0x340),
         lvt("LINT0", 0x350, " (the 8259 pair)"),
         lvt("LINT1", 0x360, " (NMI)"),

@@ -14,7 +14,8 @@ const LEDS = { 0: "Scroll Lock", 1: "Num Lock", 2: "Caps Lock" };
 export function keyboardParts(board: Board): DevicePart[] {
   const state = board.keyboard.save();
   const { output, last, command, outputPort, pending, keyboardPending, queue } = state;
-  const status = (output >= 0 ? 1 : 0) | ((command & 4) !== 0 ? 4 : 0) | (state.commandLast ? 8 : 0) | 0x10;
+  const from = output < 0 ? 0 : 1 | (state.auxiliary ? 0x20 : 0) | (state.timeout ? 0x40 : 0);
+  const status = from | ((command & 4) !== 0 ? 4 : 0) | (state.commandLast ? 8 : 0) | 0x10;
   return [
     {
       title: "Controller",
@@ -28,6 +29,8 @@ export function keyboardParts(board: Board): DevicePart[] {
             2: "system flag",
             3: "last written was a command",
             4: "not locked",
+            5: "from the auxiliary port",
+            6: "no answer in time",
           }),
         ),
         register(

@@ -1,10 +1,10 @@
 /**
- * The disks in words: the ATA channel's registers and what hangs on it.
- * Names: ATA/ATAPI-5 (T13/1321D), 7 and 8.
+ * The disks in words: the ATA channel's registers and what hangs on it, and the floppy behind its two ports.
+ * Names: ATA/ATAPI-5 (T13/1321D), 7 and 8; docs/firmware.md for the floppy's ports.
  */
 import type { Board } from "../../../devices/board.ts";
-import { SECTOR } from "../../../devices/disk.ts";
-import type { DevicePart, DriveInfo } from "../../protocol/index.ts";
+import { type Disk, SECTOR } from "../../../devices/disk.ts";
+import type { DevicePart, DeviceRegister, DriveInfo } from "../../protocol/index.ts";
 import { bits, fact, hex, plural, register } from "./words.ts";
 
 const COMMANDS: Readonly<Record<number, string>> = {
@@ -32,15 +32,31 @@ const PHASES = ["no data is moved", "data to the processor", "data from the proc
 const MIB = 1 << 20;
 
 export function driveInfos(board: Board): DriveInfo[] {
-  return board.disks.flatMap((disk, drive) =>
-    disk === null ? [] : [{ drive: drive as 0 | 1, sectors: disk.sectors, written: disk.written }],
+  const drives = ([0, 1, "floppy"] as const).map((drive) => ({ drive, disk: diskOf(board, drive) }));
+  return drives.flatMap(({ drive, disk }) =>
+    disk === null ? [] : [{ drive, sectors: disk.sectors, written: disk.written }],
   );
+}
+
+/** What is in a drive, or null. */
+export function diskOf(board: Board, drive: DriveInfo["drive"]): Disk | null {
+  return drive === "floppy" ? board.floppy.disk : (board.disks[drive] ?? null);
 }
 
 const sizeOf = (sectors: number): string =>
   sectors * SECTOR >= MIB
     ? `${((sectors * SECTOR) / MIB).toFixed(1)} MiB`
     : `${Math.ceil((sectors * SECTOR) / 1024)} KiB`;
+
+const diskFacts = (disk: Disk): DeviceRegister[] => [
+  fact("Size", `${disk.sectors} sectors, ${sizeOf(disk.sectors)}`),
+  fact(
+    "Written",
+    disk.written === 0
+      ? "nothing"
+      : `${plural(disk.written, "sector")}, kept over the file, which is as it was`,
+  ),
+];
 
 export function ataParts(board: Board): DevicePart[] {
   const state = board.ata.save();
@@ -96,13 +112,7 @@ export function ataParts(board: Board): DevicePart[] {
         disk === null
           ? [fact("Drive", "none")]
           : [
-              fact("Size", `${disk.sectors} sectors, ${sizeOf(disk.sectors)}`),
-              fact(
-                "Written",
-                disk.written === 0
-                  ? "nothing"
-                  : `${plural(disk.written, "sector")}, kept over the file, which is as it was`,
-              ),
+              ...diskFacts(disk),
               fact("Multiple mode", state.multiple[i] === 0 ? "off" : `${state.multiple[i]} sectors a block`),
             ],
     })),
@@ -111,7 +121,7 @@ export function ataParts(board: Board): DevicePart[] {
 
 export function ataSummary(board: Board): string {
   const { registers, command } = board.ata.save();
-  const drives = driveInfos(board);
+  const drives = driveInfos(board).filter(({ drive }) => drive !== "floppy");
   if (drives.length === 0) return "no drives";
   const status = registers[7]!;
   const state = (status & 0x80) !== 0 ? "busy" : (status & 8) !== 0 ? "wants data moved" : "ready";
@@ -121,4 +131,46 @@ export function ataSummary(board: Board): string {
   );
   const last = COMMANDS[command] ?? hex(command, 2);
   return `${said.join("; ")}; ${state}${command === 0 ? "" : `, last command ${last}`}`;
+}
+
+// ---- floppy ----
+
+const FLOPPY_COMMANDS = ["IDENTIFY", "READ", "WRITE"];
+const FLOPPY_PHASES = ["nothing", "the number of a sector", "data"];
+
+export function floppyParts({ floppy }: Board): DevicePart[] {
+  const { disk, geometry } = floppy;
+  const { command, phase, error, lba, at } = floppy.place;
+  const drive =
+    disk === null || geometry === null
+      ? [fact("Floppy", "none")]
+      : [
+          fact(
+            "Format",
+            `type ${geometry.type}: ${plural(geometry.cylinders, "cylinder")}, ${plural(geometry.heads, "head")}, ${geometry.sectors} sectors a track`,
+          ),
+          ...diskFacts(disk),
+        ];
+  const status = (disk === null ? 0 : 1) | (error ? 2 : 0);
+  return [
+    {
+      title: "",
+      registers: [
+        register("Status (520)", status, 2, bits(status, { 0: "there is a floppy", 1: "error" })),
+        register("Command", command, 2, FLOPPY_COMMANDS[command] ?? "a command that is not known"),
+        fact("Awaits at 521", FLOPPY_PHASES[phase] ?? ""),
+        fact("Place", `byte ${at} of ${phase === 1 ? "the number" : `sector ${lba}`}`),
+        ...drive,
+      ],
+    },
+  ];
+}
+
+export function floppySummary({ floppy }: Board): string {
+  const { disk } = floppy;
+  if (disk === null) return "no floppy";
+  const { command, phase } = floppy.place;
+  const written = disk.written === 0 ? "nothing written" : `${plural(disk.written, "sector")} written`;
+  const does = phase === 0 || command === 0 ? "ready" : command === 1 ? "is read" : "is written";
+  return `${sizeOf(disk.sectors)}, ${written}; ${does}`;
 }

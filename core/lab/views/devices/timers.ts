@@ -5,7 +5,7 @@
 import type { Board } from "../../../devices/board.ts";
 import { ticksAt, UNITS_PER_SECOND } from "../../../devices/clock.ts";
 import { PIT_HERTZ, PitChannel, type PitChannelState } from "../../../devices/pit.ts";
-import { dateOf, type RtcState } from "../../../devices/rtc.ts";
+import { dateOf, Rtc, type RtcState } from "../../../devices/rtc.ts";
 import type { DevicePart } from "../../protocol/index.ts";
 import { bits, fact, hex, plural, register } from "./words.ts";
 
@@ -125,7 +125,12 @@ function dateText(state: RtcState, time: number): string {
 
 export function rtcParts(board: Board, time: number): DevicePart[] {
   const state = board.rtc.save();
-  const { cmos, index } = state;
+  // Flags that interrupt nobody are set when register C is read.
+  const copy = new Rtc({ time }, () => {});
+  copy.load(state);
+  copy.advance(time);
+  const { index } = state;
+  const { cmos } = copy.save();
   const a = cmos[10]!;
   const rateSelect = a & 15;
   const hertz = rateSelect === 0 ? 0 : 32_768 / 2 ** (rateSelect <= 2 ? rateSelect + 6 : rateSelect - 1);

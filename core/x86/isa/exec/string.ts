@@ -108,6 +108,53 @@ export function stos32(cpu: Cpu, insn: Insn): number {
   return r[ECX] === 0 ? NEXT : REPEAT;
 }
 
+/**
+ * Iterations of a REP MOVS or REP STOS, of bytes or double words upwards, that lie before the next page of either operand
+ * and in memory that nobody watches: made in one go, at most `most` of them and never the last one. Returns how many; 0
+ * when the next is to go the usual way. Nothing else can happen between them, so that each is still a unit of time.
+ */
+export function stride(cpu: Cpu, insn: Insn, most: number): number {
+  const r = cpu.regs;
+  const opcode = insn.row.opcode;
+  const fills = (opcode & 0xfe) === 0xaa;
+  if ((!fills && (opcode & 0xfe) !== 0xa4) || insn.addrsize !== 4 || (r[REST]! & 0x400) !== 0) return 0;
+  const size = width(insn);
+  const flat = cpu.flat;
+  if (size === 2 || ((flat >>> ES) & 256) === 0) return 0;
+  const to = r[EDI]!;
+  const w = (to >>> 11) & 0x7fe;
+  const page = size === 4 ? ~0xffc : ~0xfff;
+  const shift = size >> 1;
+  if (cpu.fastWrite[w] !== (to & page)) return 0;
+  // ECX is unsigned; its last iteration ends the instruction.
+  let n = Math.min(most, (r[ECX]! >>> 0) - 1, (0x1000 - (to & 0xfff)) >> shift);
+  const host = (to + cpu.fastWrite[w + 1]!) | 0;
+  if (fills) {
+    if (n <= 0) return 0;
+    if (size === 4) cpu.i32.fill(r[EAX]!, host >> 2, (host >> 2) + n);
+    else cpu.bytes.fill(r[EAX]! & 0xff, host, host + n);
+  } else {
+    const from = r[ESI]!;
+    const x = (from >>> 11) & 0x7fe;
+    if (((flat >>> insn.seg) & 1) === 0 || cpu.fastRead[x] !== (from & page)) return 0;
+    n = Math.min(n, (0x1000 - (from & 0xfff)) >> shift);
+    if (n <= 0) return 0;
+    const source = (from + cpu.fastRead[x + 1]!) | 0;
+    // One after the other: what overlaps is copied as often as the iterations would.
+    if (size === 4) {
+      const { i32 } = cpu;
+      for (let i = 0, a = source >> 2, b = host >> 2; i < n; i++) i32[b + i] = i32[a + i]!;
+    } else {
+      const { bytes } = cpu;
+      for (let i = 0; i < n; i++) bytes[host + i] = bytes[source + i]!;
+    }
+    r[ESI] = from + (n << shift);
+  }
+  r[EDI] = to + (n << shift);
+  r[ECX] = r[ECX]! - n;
+  return n;
+}
+
 export function lods(cpu: Cpu, insn: Insn): number {
   const r = cpu.regs;
   if (exhausted(r, insn)) return NEXT;
