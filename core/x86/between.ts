@@ -184,7 +184,7 @@ export function answerExit(cpu: Cpu): boolean {
 export function resumed(cpu: Cpu, block: Block, start: number, insn: Insn, left: number): Insn | null {
   const next = insn.next!;
   // A block that was stored into leads to STALE everywhere.
-  if (next === STALE || (cpu.attention | (cpu.regs[REST]! & FLAGS_STEPWISE)) !== 0) return null;
+  if (next === STALE || waiting(cpu.attention, cpu.regs[REST]!) !== 0) return null;
   const eip = cpu.eip;
   let on = insn;
   if (((start + insn.end) | 0) === eip) {

@@ -136,3 +136,26 @@ describe("a REP instruction that stores into its own block", () => {
     expect(m.cpu.retired).toBe(3 + 8 + 8);
   });
 });
+
+describe("INVLPG within a block", () => {
+  it("of the page that the stack is in: the next PUSH goes where its entry leads now", () => {
+    const m = new TestMachine(64);
+    m.cpu.trace.on = false;
+    m.identity(0x20_000);
+    // PUSH EAX; MOV [ESI], EDX; INVLPG [ESP]; PUSH EBX; HLT
+    m.bytes(0x5000, [0x50, 0x89, 0x16, 0x0f, 0x01, 0x3c, 0x24, 0x53, 0xf4]);
+    const entry = m.cpu.cr3 + 0x1000 + 8 * 4;
+    for (const page of [0x8000, entry]) m.cpu.write32(3, page, m.cpu.read32(3, page));
+    const { regs } = m.cpu;
+    regs[0] = 0x1111;
+    regs[3] = 0x2222;
+    regs[2] = 0x9067;
+    regs[4] = 0x8800;
+    regs[6] = entry;
+    m.cpu.eip = 0x5000;
+    // The whole block: what fits in part of a block is called one by one.
+    m.cpu.run(5);
+    const at = (address: number): number => m.memory.view.getInt32(m.base + address, true);
+    expect([at(0x87fc), at(0x87f8), at(0x97f8)]).toEqual([0x1111, 0, 0x2222]);
+  });
+});
