@@ -59,11 +59,11 @@ describe.skipIf(!hasNasm())("services", () => {
   it.each([0.02, 1.9])("goes on from a snapshot (%f s)", { timeout: 120_000 }, (seconds) => {
     const machine = powerOn({ disks: [image] });
     expect(runTo(machine, Math.round(seconds * SECOND))).toBe("time");
-    const before = consoleText(machine);
     const other = restoreSnapshot(snapshotFromBytes(snapshotToBytes(takeSnapshot(machine))));
     expect(runTo(machine, 10 * SECOND)).toBe("debug-exit");
     expect(runTo(other, 10 * SECOND)).toBe("debug-exit");
-    expect(consoleText(other)).toBe(consoleText(machine).slice(before.length));
+    // What the debug console was told before is in the snapshot.
+    expect(consoleText(other)).toBe(consoleText(machine));
     expect(other.time).toBe(machine.time);
     expect(Buffer.compare(other.pc!.board.disks[0]!.merged(), machine.pc!.board.disks[0]!.merged())).toBe(0);
   });
