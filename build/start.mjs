@@ -5,4 +5,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 const { start } = await import("./lib/start.mjs");
-process.exitCode = await start(process.argv.slice(2));
+// Not process.exitCode: see build/test.mjs.
+const code = await start(process.argv.slice(2));
+// With 0 the page may go on being served.
+if (code !== 0) process.exit(code);

@@ -139,4 +139,5 @@ for (const part of parts) await PARTS[part]();
 console.log("");
 for (const failure of failures) console.log(failure);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exitCode = total.failed === 0 ? 0 : 1;
+// Not process.exitCode: what electron-builder loads ends a process that has run out of work with 0, whatever was set.
+process.exit(total.failed === 0 ? 0 : 1);

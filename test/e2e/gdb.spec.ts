@@ -73,6 +73,8 @@ class Gdb {
 async function openDialog(lab: Lab): Promise<void> {
   await lab.page.getByTestId("action-palette").click();
   await lab.page.getByTestId("palette-input").fill("Allow gdb");
+  // A command cannot be given before there is a machine.
+  await expect(lab.page.getByRole("option", { name: /Allow gdb/ })).toBeEnabled();
   await lab.page.keyboard.press("Enter");
   await expect(lab.page.getByTestId("gdb")).toBeVisible();
 }
